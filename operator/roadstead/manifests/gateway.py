@@ -16,9 +16,20 @@ from roadstead.manifests.rendering import Manifest, render
 Kind = Literal["traefik", "gateway-api"]
 
 _CORS: Final = "cors"
-_ORDER: Final = ("auth", "limit", "body", "headers", "strip")
+_BODY: Final = "body"
+_SHORT: Final = "short"
+"""In place of `body` for requests that are declared to be short."""
+_BEFORE_BODY: Final = ("auth", "limit")
+_AFTER_BODY: Final = ("headers", "strip")
 _BUFFERED_BODY_BYTES: Final = 512 * 1024
-"""The largest request body that Traefik buffers, in memory, for each concurrent request."""
+"""Bytes that Traefik allocates for the body of each request that is not short, however long."""
+_LENGTH: Final = "Content-Length"
+_IS_SHORT: Final = (
+    f"HeaderRegexp(`{_LENGTH}`, `^[0-9]`) && !HeaderRegexp(`{_LENGTH}`, `[^0-9]|.{{6}}`)"
+)
+"""Each Content-Length is at most 99,999. Traefik reads no more bytes than the first one declares; a
+chunked request has none, since Go removes it (RFC 9112, 6.3)."""
+_HAS_NO_BODY: Final = "(Method(`GET`) || Method(`HEAD`))"
 _REMOVED_HEADERS: Final = none_of(REQUEST_HEADERS)
 
 
@@ -73,7 +84,8 @@ def route_objects(serve: ModelServe, routing: Routing, port: int) -> list[Manife
     uuid = serve.meta.uid
     middlewares = _cors(serve, routing) + render(
         "modelserve/gateway/middlewares.yaml.j2",
-        **{suffix: _metadata(serve, suffix) for suffix in _ORDER},
+        **{suffix: _metadata(serve, suffix) for suffix in (*_BEFORE_BODY, _BODY, *_AFTER_BODY)},
+        short=_metadata(serve, _SHORT) if routing.kind == "traefik" else None,
         address=f"{routing.forward_auth}/verify/{uuid}",
         removed_headers=_REMOVED_HEADERS,
         response_headers=dict(RESPONSE_HEADERS),
@@ -116,11 +128,30 @@ def _ingress_route(serve: ModelServe, routing: Routing, port: int) -> Manifest:
         "modelserve/gateway/ingressroute.yaml.j2",
         meta=_metadata(serve),
         entry_points=routing.entry_points,
-        match=f"Host(`{routing.host}`) && ({path})",
-        middlewares=[{"name": name} for name in _middlewares(serve, routing)],
+        rules=_rules(serve, routing, f"Host(`{routing.host}`) && ({path})"),
         port=port,
         tls=tls_of(routing),
     )[0]
+
+
+def _rules(serve: ModelServe, routing: Routing, match: str) -> list[Manifest]:
+    """Rules by how a request's body is read; the highest priority that matches is used.
+
+    Each has all other middlewares, so that a rule alone is as safe as all of them.
+    """
+    readers: Sequence[tuple[int, str, Sequence[str]]] = (
+        (300, f"{match} && {_HAS_NO_BODY}", []),
+        (200, f"{match} && {_IS_SHORT}", [_SHORT]),
+        (100, match, [_BODY]),
+    )
+    return [
+        {
+            "match": rule,
+            "priority": priority,
+            "middlewares": [{"name": name} for name in _middlewares(serve, routing, reader)],
+        }
+        for priority, rule, reader in readers
+    ]
 
 
 def _http_route(serve: ModelServe, routing: Routing, port: int) -> Manifest:
@@ -133,14 +164,15 @@ def _http_route(serve: ModelServe, routing: Routing, port: int) -> Manifest:
         prefix=f"/{serve.meta.uid}",
         filters=[
             {"type": "ExtensionRef", "extensionRef": {**reference, "name": name}}
-            for name in _middlewares(serve, routing)
+            for name in _middlewares(serve, routing, [_BODY])
         ],
         port=port,
     )[0]
 
 
-def _middlewares(serve: ModelServe, routing: Routing) -> Sequence[str]:
-    order = (_CORS, *_ORDER) if routing.cors_origins else _ORDER
+def _middlewares(serve: ModelServe, routing: Routing, reader: Sequence[str]) -> Sequence[str]:
+    cors = (_CORS,) if routing.cors_origins else ()
+    order = (*cors, *_BEFORE_BODY, *reader, *_AFTER_BODY)
     return [f"{names.child_name(serve.meta.name)}-{suffix}" for suffix in order]
 
 

@@ -28,6 +28,8 @@ from tests.support.raw_objects import get_raw, send_raw
 from tests.support.waiting import assert_eventually
 
 MIDDLEWARES = ["gemma-auth", "gemma-body", "gemma-headers", "gemma-limit", "gemma-strip"]
+"""With the Gateway API; with IngressRoutes, there is one more."""
+SHORT = "gemma-short"
 
 
 @pytest.fixture
@@ -60,7 +62,7 @@ async def test_a_server_gets_its_route_and_middlewares(
     async with operated.operator(**gateway):
         serve = await gemma(operated)
         await operated.wait_for_deployment(serve)
-        assert await names(operated, "middlewares") == MIDDLEWARES
+        assert await names(operated, "middlewares") == sorted([*MIDDLEWARES, SHORT])
         (found,) = await routes(operated, "ingressroutes")
     assert serve["metadata"]["uid"] in found["spec"]["routes"][0]["match"]
 
@@ -161,7 +163,7 @@ async def test_a_change_of_the_gateway_kind_deletes_the_old_routes(
     async with operated.operator(**gateway_api):
         await assert_eventually(lambda: has(operated, "httproutes", "gemma"))
         await assert_eventually(lambda: empty(operated, "ingressroutes"))
-        assert await names(operated, "middlewares") == MIDDLEWARES
+        await assert_eventually(lambda: middlewares_are(operated, MIDDLEWARES))
 
 
 @pytest.mark.usefixtures("kinds")
@@ -221,7 +223,7 @@ async def test_kinds_that_are_installed_later_are_found(
         await operated.wait_for_reason(serve, "Routed", "GatewayNotInstalled")
         await install_kinds(operated.api)
         await operated.wait_for_reason(serve, "Routed", "ServerNotReady")
-        assert await names(operated, "middlewares") == MIDDLEWARES
+        assert await names(operated, "middlewares") == sorted([*MIDDLEWARES, SHORT])
         assert await names(operated, "ingressroutes") == ["gemma"]
 
 
@@ -234,6 +236,10 @@ async def spec_is(operated: Operated, plural: str, name: str, spec: Raw) -> bool
     found = await route(operated, plural, name)
     assert found["spec"] == spec
     return True
+
+
+async def middlewares_are(operated: Operated, wanted: list[str]) -> bool:
+    return await names(operated, "middlewares") == wanted
 
 
 async def empty(operated: Operated, plural: str) -> bool:

@@ -21,7 +21,7 @@ def test_pages_are_below_every_servers_route() -> None:
     assert pages["match"] == "Host(`models.example.com`)"
     assert pages["priority"] == 1
     servers = next(each for each in objects() if each["kind"] == "IngressRoute")
-    assert "priority" not in servers["spec"]["routes"][0]
+    assert all(rule["priority"] > 1 for rule in servers["spec"]["routes"])
 
 
 def test_only_a_browsers_request_of_a_servers_address_has_priority() -> None:
