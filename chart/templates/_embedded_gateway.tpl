@@ -57,7 +57,7 @@
 - --entryPoints.websecure.http.tls=true
 - --entryPoints.websecure.http.sanitizePath=true
 - --entryPoints.websecure.http.maxHeaderBytes=32768
-- --entryPoints.websecure.http.underscoreHeadersStrategy=reject
+- --entryPoints.websecure.http.aliasHeadersStrategy=reject
 {{- range list "Slash" "BackSlash" "NullCharacter" "Semicolon" "Percent" "QuestionMark" "Hash" }}
 - --entryPoints.websecure.http.encodedCharacters.allowEncoded{{ . }}=false
 {{- end }}
@@ -83,6 +83,9 @@
 - --providers.kubernetesCRD.crossProviderNamespaces={{ .Release.Namespace }}
 - --providers.kubernetesCRD.allowExternalNameServices=false
 - --providers.kubernetesCRD.allowEmptyServices=true
+# The names of two objects of different namespaces are never joined to the same name.
+- --providers.kubernetesCRD.safeNaming=true
+- --providers.kubernetesCRD.defaultTLSResourcesNamespace={{ .Release.Namespace }}
 # Otherwise it reads nodes, which it doesn't need.
 - --providers.kubernetesCRD.disableClusterScopeResources=true
 {{- with include "roadstead.gatewayReads" . | fromJsonArray }}
