@@ -15,16 +15,18 @@ from roadstead.store.store_access import StoreAccess
 from roadstead.store.store_client import MinioStore
 from roadstead.store.wire import RESPONSE_TIMEOUT_SECONDS, copy_timeout_seconds
 from tests.adapters.test_transfer import Put
-from tests.support.s3_proxy import Asked, S3Proxy, running_s3_proxy
+from tests.support.s3_proxy import Asked, Refusal, S3Proxy, running_s3_proxy
 
 SIZE = 3 * 2**20
 SECONDS = 0.3
 
 
-def slow(asked: Asked) -> None:
-    """A store that takes longer than SECONDS to copy."""
-    if asked.is_completion or "x-amz-copy-source" in asked.headers:
-        time.sleep(4 * SECONDS)
+def slow(asked: Asked) -> Refusal | None:
+    """A store that takes longer than SECONDS to copy, and then denies it."""
+    if not (asked.is_completion or "x-amz-copy-source" in asked.headers):
+        return None
+    time.sleep(4 * SECONDS)
+    return Refusal(status=403, code="AccessDenied")
 
 
 @pytest.fixture
