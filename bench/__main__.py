@@ -1,19 +1,17 @@
 """`dev/bench transfer|fetch [--size 2GiB] [--rounds 3]`, `dev/bench admission [--requests 400]`,
 `dev/bench gateway [--seconds 10]`, `dev/bench ledger [--servers 5000]`,
 `dev/bench console [--servers 1000]`, `dev/bench reconcile [--serves 500]`,
-`dev/bench transfers [--models 200]`. Each prints a table and writes a JSON file.
+`dev/bench transfers [--models 200]`, `dev/bench store [--size 1GiB]`. Each prints a table and
+writes a JSON file.
 """
 
 import argparse
 import json
-import re
 import sys
 from pathlib import Path
 
 from bench import report, throughput
 from dev.terminal import echo
-
-UNITS = {"MiB": 2**20, "GiB": 2**30}
 
 
 def main() -> int:
@@ -42,6 +40,10 @@ def main() -> int:
         from bench import transfers
 
         return transfers.main(sys.argv[2:])
+    if sys.argv[1:2] == ["store"]:
+        from bench import embedded_stores
+
+        return embedded_stores.main(sys.argv[2:])
     options = _options()
     with throughput.staged(options.size) as stage:
         if options.what == "transfer":
@@ -64,20 +66,15 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="dev/bench", description=__doc__)
     parser.add_argument("what", choices=sorted(report.GOALS))
-    parser.add_argument("--size", type=_size, default="2GiB", help="such as 512MiB or 2GiB")
+    parser.add_argument(
+        "--size", type=throughput.parse_size, default="2GiB", help="such as 512MiB or 2GiB"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="runs of each contender")
     parser.add_argument("--no-rclone", dest="rclone", action="store_false", help="without rclone")
     parser.add_argument("--output", type=Path, help="default: bench-WHAT.json")
     options = parser.parse_args()
     options.output = options.output or Path(f"bench-{options.what}.json")
     return options
-
-
-def _size(text: str) -> int:
-    match = re.fullmatch(r"([0-9]+)(MiB|GiB)", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"invalid size {text!r}: expected such as 512MiB or 2GiB")
-    return int(match[1]) * UNITS[match[2]]
 
 
 if __name__ == "__main__":

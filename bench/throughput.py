@@ -1,22 +1,24 @@
-"""The comparison: two MinIOs on loopback; Roadstead and the other tools in turn."""
+"""The comparison: two stores on loopback; Roadstead and the other tools in turn."""
 
+import argparse
 import contextlib
 import dataclasses
 import hashlib
 import json
 import os
+import re
 import shlex
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from bench.measure import Cost, run
 from dev import samplegguf
 from dev.binaries import ensure
 from dev.servers import objectstore
-from dev.servers.objectstore import ObjectStore
+from dev.servers.objectstore import MINIO, ObjectStore, Server
 from dev.terminal import echo
 from roadstead.api.model import StoreLocation
 from roadstead.transfer.messages import TransferJob, UrlInput
@@ -25,6 +27,7 @@ from tests.support.store_client import minio
 SOURCE_KEY = "model.gguf"
 TARGET_KEY = "copy.gguf"
 BUCKET = "models"
+UNITS = {"MiB": 2**20, "GiB": 2**30}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -54,18 +57,18 @@ class Stage:
 
 
 @contextlib.contextmanager
-def staged(size: int) -> Iterator[Stage]:
-    """Start the stores, generate the model, upload it to both."""
+def staged(size: int, server: Server = MINIO) -> Iterator[Stage]:
+    """Start a MinIO as the source and `server` as the store; upload a generated model to both."""
     with (
         tempfile.TemporaryDirectory(prefix="roadstead-bench-") as name,
         objectstore.running(Path(name) / "source") as source,
-        objectstore.running(Path(name) / "store") as store,
+        objectstore.running(Path(name) / "store", server) as store,
     ):
         model = Path(name) / SOURCE_KEY
         echo(f"generating a gguf file of {size / 2**30:.2f} GiB and uploading it twice")
         samplegguf.write(model, size)
-        for server in (source, store):
-            minio(server).make_bucket(BUCKET)
+        for each in (source, store):
+            minio(each).make_bucket(BUCKET)
         with model.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         stage = Stage(folder=Path(name), size=size, sha256=sha256, source=source, store=store)
@@ -155,19 +158,24 @@ def contest(
     for turn in range(rounds):
         for contender in contenders:
             clear()
-            # Write back what the last run left, so that this run doesn't wait for it.
-            os.sync()
-            cost = run(
-                contender.command,
-                environ=contender.environ,
-                servers=stage.servers,
-                stdin=contender.stdin,
-                log=stage.folder / "contender.log",
-            )
+            cost = run_contender(stage, contender, servers=stage.servers)
             costs[contender.name].append(cost)
             echo(f"round {turn + 1}: {contender.name:16} {cost.seconds:6.2f} s")
     clear()
     return costs
+
+
+def run_contender(stage: Stage, contender: Contender, *, servers: Sequence[int]) -> Cost:
+    """Run one until it exits; `servers` are the processes whose CPU time counts."""
+    # Write back what the last run left, so that this run doesn't wait for it.
+    os.sync()
+    return run(
+        contender.command,
+        environ=contender.environ,
+        servers=servers,
+        stdin=contender.stdin,
+        log=stage.folder / "contender.log",
+    )
 
 
 def clear_store(stage: Stage) -> None:
@@ -188,6 +196,14 @@ def clear_volume(stage: Stage) -> None:
         raise RuntimeError(f"{target} has {target.stat().st_size} bytes instead of {stage.size}")
     for path in volume.iterdir():
         path.unlink()
+
+
+def parse_size(text: str) -> int:
+    """Parse the option of a size in bytes, such as `2GiB`; raises ArgumentTypeError."""
+    match = re.fullmatch(r"([0-9]+)(MiB|GiB)", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"invalid size {text!r}: expected such as 512MiB or 2GiB")
+    return int(match[1]) * UNITS[match[2]]
 
 
 def tool_environ(stage: Stage) -> dict[str, str]:

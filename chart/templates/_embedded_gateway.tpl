@@ -57,7 +57,6 @@
 - --entryPoints.websecure.http.tls=true
 - --entryPoints.websecure.http.sanitizePath=true
 - --entryPoints.websecure.http.maxHeaderBytes=32768
-- --entryPoints.websecure.http.underscoreHeadersStrategy=reject
 {{- range list "Slash" "BackSlash" "NullCharacter" "Semicolon" "Percent" "QuestionMark" "Hash" }}
 - --entryPoints.websecure.http.encodedCharacters.allowEncoded{{ . }}=false
 {{- end }}
@@ -69,6 +68,9 @@
 - --serversTransport.forwardingTimeouts.idleConnTimeout=3s
 - --serversTransport.forwardingTimeouts.responseHeaderTimeout=0s
 - --entryPoints.internal.address=:8082
+{{- range list "web" "websecure" "internal" }}
+- --entryPoints.{{ . }}.http.aliasHeadersStrategy=reject
+{{- end }}
 - --ping=true
 - --ping.entryPoint=internal
 # The operator creates the route to /ping: a pod is ready once it has read the routes.
@@ -83,6 +85,9 @@
 - --providers.kubernetesCRD.crossProviderNamespaces={{ .Release.Namespace }}
 - --providers.kubernetesCRD.allowExternalNameServices=false
 - --providers.kubernetesCRD.allowEmptyServices=true
+# The names of two objects of different namespaces are never joined to the same name.
+- --providers.kubernetesCRD.safeNaming=true
+- --providers.kubernetesCRD.defaultTLSResourcesNamespace={{ .Release.Namespace }}
 # Otherwise it reads nodes, which it doesn't need.
 - --providers.kubernetesCRD.disableClusterScopeResources=true
 {{- with include "roadstead.gatewayReads" . | fromJsonArray }}

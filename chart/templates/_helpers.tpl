@@ -41,9 +41,19 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- $path -}}
 {{- end -}}
 
+{{/* The name of the embedded store's StatefulSet, Service and NetworkPolicy. */}}
+{{- define "roadstead.embeddedStore" -}}
+{{- include "roadstead.fullname" . }}-store
+{{- end -}}
+
+{{/* The path of its health check, which is no bucket's name. */}}
+{{- define "roadstead.storeHealth" -}}
+/_health
+{{- end -}}
+
 {{- define "roadstead.storeEndpoint" -}}
-{{- if .Values.minio.embedded -}}
-http://{{ include "roadstead.fullname" . }}-minio.{{ .Release.Namespace }}.svc:9000
+{{- if .Values.store.embedded.enabled -}}
+http://{{ include "roadstead.embeddedStore" . }}.{{ .Release.Namespace }}.svc:9000
 {{- else -}}
 {{- .Values.store.endpoint -}}
 {{- end -}}

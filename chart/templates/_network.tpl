@@ -1,6 +1,6 @@
 {{/* Whether the chart restricts access to the embedded store. */}}
 {{- define "roadstead.hasStorePolicy" -}}
-{{- if and .Values.minio.embedded .Values.networkPolicy.enabled }}yes{{ end -}}
+{{- if and .Values.store.embedded.enabled .Values.networkPolicy.enabled }}yes{{ end -}}
 {{- end -}}
 
 {{- define "roadstead.nameEgress" -}}
@@ -21,7 +21,7 @@
 {{- define "roadstead.serverPeersEnv" -}}
 - name: ROADSTEAD_SERVER_CALLERS
   value: {{ .Values.servers.callers | default list | toJson | quote }}
-{{- if not .Values.minio.embedded }}
+{{- if not .Values.store.embedded.enabled }}
 - name: ROADSTEAD_STORE_PEERS
   value: {{ .Values.networkPolicy.storePeers | default list | toJson | quote }}
 {{- end }}
@@ -60,10 +60,10 @@
 
 {{- define "roadstead.storeEgress" -}}
 # The store.
-{{- if .Values.minio.embedded }}
+{{- if .Values.store.embedded.enabled }}
 - to:
     - podSelector:
-        matchLabels: {{- include "roadstead.selector" (dict "root" . "component" "minio") | nindent 10 }}
+        matchLabels: {{- include "roadstead.selector" (dict "root" . "component" "store") | nindent 10 }}
   ports:
     - port: 9000
       protocol: TCP

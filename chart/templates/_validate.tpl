@@ -11,24 +11,24 @@
 {{- include "roadstead.validateTrust" . -}}
 {{- include "roadstead.validateProxies" . -}}
 {{- include "roadstead.validateQuant" . -}}
-{{- if and .Values.minio.embedded .Values.store.endpoint -}}
-{{- fail "store.endpoint is set, but minio.embedded is true: set minio.embedded=false too, or clear store.endpoint" -}}
+{{- if and .Values.store.embedded.enabled .Values.store.endpoint -}}
+{{- fail "store.endpoint is set, but store.embedded.enabled is true: set store.embedded.enabled=false too, or clear store.endpoint" -}}
 {{- end -}}
-{{- if and .Values.minio.embedded (eq .Values.store.addressing "virtualHost") -}}
-{{- fail "store.addressing is virtualHost: the embedded MinIO has one name for all buckets; set store.addressing=path, or set store.endpoint to an existing store" -}}
+{{- if and .Values.store.embedded.enabled (eq .Values.store.addressing "virtualHost") -}}
+{{- fail "store.addressing is virtualHost: the embedded store has one name for all buckets; set store.addressing=path, or set store.endpoint to an existing store" -}}
 {{- end -}}
 {{- if and (eq .Values.store.addressing "virtualHost") (regexMatch "^https?://([0-9.]+|\\[.*\\])(:[0-9]+)?/?$" .Values.store.endpoint) -}}
 {{- fail (printf "store.addressing is virtualHost: %s is an IP address, which can't be prefixed with a bucket's name; set store.endpoint to the store's host name, or set store.addressing=path" .Values.store.endpoint) -}}
 {{- end -}}
-{{- if and .Values.minio.embedded .Values.networkPolicy.storePeers -}}
-{{- fail "networkPolicy.storePeers is set, but minio.embedded is true: set minio.embedded=false to use an existing store, or clear networkPolicy.storePeers" -}}
+{{- if and .Values.store.embedded.enabled .Values.networkPolicy.storePeers -}}
+{{- fail "networkPolicy.storePeers is set, but store.embedded.enabled is true: set store.embedded.enabled=false to use an existing store, or clear networkPolicy.storePeers" -}}
 {{- end -}}
-{{- if not .Values.minio.embedded -}}
+{{- if not .Values.store.embedded.enabled -}}
 {{- if not .Values.store.endpoint -}}
-{{- fail "minio.embedded is false: set store.endpoint to the store's http(s)://host[:port]" -}}
+{{- fail "store.embedded.enabled is false: set store.endpoint to the store's http(s)://host[:port]" -}}
 {{- end -}}
 {{- if not .Values.store.existingSecret -}}
-{{- fail "minio.embedded is false: set store.existingSecret to a Secret with the keys accessKey and secretKey" -}}
+{{- fail "store.embedded.enabled is false: set store.existingSecret to a Secret with the keys accessKey and secretKey" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -49,8 +49,8 @@
 {{- /* Without a connection to a cluster, as in `helm template`, there is no namespace either. */ -}}
 {{- if and .Release.IsInstall (lookup "v1" "Namespace" "" "kube-system") -}}
 {{- $classless := list -}}
-{{- if and .Values.minio.embedded .Values.minio.persistence.enabled (not .Values.minio.persistence.storageClassName) -}}
-{{- $classless = append $classless "minio" -}}
+{{- if and .Values.store.embedded.enabled .Values.store.embedded.persistence.enabled (not .Values.store.embedded.persistence.storageClassName) -}}
+{{- $classless = append $classless "store.embedded" -}}
 {{- end -}}
 {{- if and (include "roadstead.hasPostgres" .) .Values.postgres.persistence.enabled (not .Values.postgres.persistence.storageClassName) -}}
 {{- $classless = append $classless "postgres" -}}

@@ -14,7 +14,7 @@ from dev.cluster.images import load
 from dev.steps import Step
 
 PACKAGES = ("buildah", "mmdebstrap", "curl")
-IMAGES = ("roadstead", "minio", "postgres", "llama-server", "traefik")
+IMAGES = ("roadstead", "versitygw", "postgres", "llama-server", "traefik")
 CORE = lifecycle.PROGRAMS
 """Programs that the cluster starts with; the rest is compiled while it starts."""
 COMPILE, IMAGE, FETCH, CLUSTER = "compile", "image", "fetch", "cluster"
@@ -41,14 +41,14 @@ def plan() -> Sequence[Step]:
     return (
         _programs("Kubernetes, etcd and CoreDNS", *CORE),
         _programs("Helm", "helm"),
-        _programs("MinIO", "minio"),
         _programs("Traefik", "traefik"),
+        _programs("versitygw", "versitygw"),
         _packages(),
         _image("llama-server", seconds=60),
         _image("roadstead", seconds=90),
         _image("postgres", seconds=40),
-        _image("minio", seconds=5, needs=("MinIO",)),
         _image("traefik", seconds=5, needs=("Traefik",)),
+        _image("versitygw", seconds=5, needs=("versitygw",)),
         Step(
             name="the model",
             lane=FETCH,

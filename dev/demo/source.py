@@ -1,4 +1,4 @@
-"""The source side of the demo: a MinIO with a real model, and the Quant service."""
+"""The source side of the demo: an S3 server with a real model, and the Quant service."""
 
 import base64
 import json
@@ -23,12 +23,12 @@ BUCKET = "models"
 
 def start(cluster: Cluster) -> None:
     """Start it and upload the model unless it exists already."""
-    echo("starting the source side: a MinIO with the model, and `roadstead quant`")
+    echo("starting the source side: an S3 server with the model, and `roadstead quant`")
     namespaces.ensure(cluster, SOURCE_NAMESPACE)
     _keys(cluster)
     _share_quant_key(cluster)
     cluster.apply(_manifest(images(cluster)))
-    for name in ("source-minio", "quant"):
+    for name in ("source-store", "quant"):
         rollout = ("rollout", "status", f"deployment/{name}", "--timeout=120s")
         cluster.run("-n", SOURCE_NAMESPACE, *rollout)
     upload(cluster, model.ensure(), f"{model.MODEL_ID}.gguf")
@@ -38,18 +38,18 @@ def _manifest(chosen: Mapping[str, str]) -> str:
     """The manifest with the images of the installed chart."""
     return (
         MANIFEST.read_text()
-        .replace("localhost/minio:dev", chosen["minio"])
+        .replace("localhost/versitygw:dev", chosen["store"])
         .replace("localhost/roadstead:dev", chosen["roadstead"])
         .replace("imagePullPolicy: Never", f"imagePullPolicy: {chosen['pullPolicy']}")
     )
 
 
 def _keys(cluster: Cluster) -> Mapping[str, str]:
-    """The keys of the source's MinIO, created once."""
-    if found := cluster.get("-n", SOURCE_NAMESPACE, "secret", "source-minio"):
+    """The keys of the source's store, created once."""
+    if found := cluster.get("-n", SOURCE_NAMESPACE, "secret", "source-store"):
         return {name: base64.b64decode(text).decode() for name, text in found["data"].items()}
-    keys = {"MINIO_ROOT_USER": "source", "MINIO_ROOT_PASSWORD": secrets.token_urlsafe(24)}
-    cluster.apply(json.dumps(_secret("source-minio", keys)))
+    keys = {"ROOT_ACCESS_KEY": "source", "ROOT_SECRET_KEY": secrets.token_urlsafe(24)}
+    cluster.apply(json.dumps(_secret("source-store", keys)))
     return keys
 
 
@@ -73,12 +73,12 @@ def _secret(name: str, values: Mapping[str, str]) -> Mapping[str, object]:
 
 def upload(cluster: Cluster, file: Path, key: str) -> None:
     """Upload a file to the source's bucket unless an object of that size exists."""
-    with cluster.forwarded(SOURCE_NAMESPACE, "service/source-minio", 9000) as port:
+    with cluster.forwarded(SOURCE_NAMESPACE, "service/source-store", 9000) as port:
         keys = _keys(cluster)
         client = Minio(
             f"127.0.0.1:{port}",
-            access_key=keys["MINIO_ROOT_USER"],
-            secret_key=keys["MINIO_ROOT_PASSWORD"],
+            access_key=keys["ROOT_ACCESS_KEY"],
+            secret_key=keys["ROOT_SECRET_KEY"],
             secure=False,
             region="us-east-1",
         )
@@ -86,7 +86,7 @@ def upload(cluster: Cluster, file: Path, key: str) -> None:
             client.make_bucket(BUCKET)
         if _size(client, key) == file.stat().st_size:
             return
-        echo(f"  uploading {file.name} to the source's MinIO")
+        echo(f"  uploading {file.name} to the source's store")
         client.fput_object(BUCKET, key, str(file))
 
 
@@ -96,5 +96,5 @@ def _size(client: Minio, key: str) -> int | None:
         return client.stat_object(BUCKET, key).size
     except S3Error as error:
         if error.code != "NoSuchKey":
-            raise DevError(f"the source's MinIO failed: {error}") from error
+            raise DevError(f"the source's store failed: {error}") from error
         return None

@@ -46,18 +46,21 @@ def _roadstead(name: str, checkout: Path) -> Image:
     )
 
 
-def _lay_out_minio(folder: Path) -> None:
-    program = binaries.ensure("minio")["minio"]
-    context.place(folder, _recipe("minio"), {"minio": program})
+def _program(name: str, *, needs_base: bool) -> Image:
+    """An image that has one program of dev/versions.py."""
+
+    def lay_out(folder: Path) -> None:
+        context.place(folder, _recipe(name), binaries.ensure(name))
+
+    def digest() -> str:
+        key = binaries.content_key(GO_PROGRAMS[name], binaries.GO_MODULES)
+        return cache.key(key, _recipe(name).read_bytes(), base.KEY if needs_base else "")
+
+    return Image(name=name, usual_seconds=5, digest=digest, lay_out=lay_out, needs_base=needs_base)
 
 
 def _lay_out_postgres(folder: Path) -> None:
     context.place(folder, _recipe("postgres"), {})
-
-
-def _lay_out_traefik(folder: Path) -> None:
-    program = binaries.ensure("traefik")["traefik"]
-    context.place(folder, _recipe("traefik"), {"traefik": program})
 
 
 def _lay_out_llama_server(folder: Path) -> None:
@@ -74,32 +77,14 @@ def _lay_out_llama_server(folder: Path) -> None:
 
 _IMAGES = (
     _roadstead("roadstead", CHECKOUT),
-    Image(
-        name="minio",
-        usual_seconds=5,
-        digest=lambda: cache.key(
-            binaries.content_key(GO_PROGRAMS["minio"], binaries.GO_MODULES),
-            _recipe("minio").read_bytes(),
-        ),
-        lay_out=_lay_out_minio,
-        needs_base=False,
-    ),
+    _program("versitygw", needs_base=True),
     Image(
         name="postgres",
         usual_seconds=40,
         digest=lambda: cache.key(base.KEY, _recipe("postgres").read_bytes()),
         lay_out=_lay_out_postgres,
     ),
-    Image(
-        name="traefik",
-        usual_seconds=5,
-        digest=lambda: cache.key(
-            binaries.content_key(GO_PROGRAMS["traefik"], binaries.GO_MODULES),
-            _recipe("traefik").read_bytes(),
-        ),
-        lay_out=_lay_out_traefik,
-        needs_base=False,
-    ),
+    _program("traefik", needs_base=False),
     Image(
         name="llama-server",
         usual_seconds=50,

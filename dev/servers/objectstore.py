@@ -15,6 +15,8 @@ from dev.servers import process
 from dev.servers.process import free_port
 
 START_SECONDS = 120.0
+HEALTH = "/_health"
+"""Versitygw's; the path can't be that of a bucket."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -107,7 +109,7 @@ def _versitygw_command(start: Start) -> Sequence[str]:
     domain = ("--virtual-domain", start.domain) if start.domain else ()
     return (
         *(str(ensure("versitygw")["versitygw"]), "--port", f"127.0.0.1:{start.port}", "--quiet"),
-        *("--health", "/health", *tls, *domain),
+        *("--health", HEALTH, *tls, *domain),
         # The alternative, extended attributes, is not available on every file system.
         *("posix", "--sidecar", str(metadata), str(data)),
     )
@@ -124,7 +126,7 @@ MINIO = Server(
     environ=_minio_environ,
 )
 VERSITYGW = Server(
-    name="versitygw", health="/health", command=_versitygw_command, environ=_versitygw_environ
+    name="versitygw", health=HEALTH, command=_versitygw_command, environ=_versitygw_environ
 )
 
 

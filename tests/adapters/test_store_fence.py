@@ -28,7 +28,9 @@ def fenced(access: StoreAccess) -> StoreAccess:
     [
         pytest.param(lambda way, at: remove(minio_client(way), at), id="remove"),
         pytest.param(
-            lambda way, at: copy(minio_client(way), at, dataclasses.replace(at, path="other")),
+            lambda way, at: copy(
+                lambda _: minio_client(way), at, dataclasses.replace(at, path="other")
+            ),
             id="copy",
         ),
         pytest.param(lambda way, at: Multipart(way).create(at, {}), id="begin-an-upload"),

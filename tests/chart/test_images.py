@@ -36,7 +36,7 @@ def test_registry_replaces_those_of_all_images(chart: Chart) -> None:
     assert images(chart.render(values)) == {
         f"{MIRROR}/roadstead:0.1.0",
         f"{MIRROR}/{VALUES['images']['server'].partition('/')[2]}",
-        f"{MIRROR}/{VALUES['images']['minio'].partition('/')[2]}",
+        f"{MIRROR}/{VALUES['images']['store'].partition('/')[2]}",
         f"{MIRROR}/{VALUES['images']['postgres'].partition('/')[2]}",
     }
 
@@ -52,8 +52,8 @@ def test_registry_replaces_those_of_all_images(chart: Chart) -> None:
     ],
 )
 def test_registry_replaces_only_a_registry(chart: Chart, image: str, expected: str) -> None:
-    values = {"global": {"imageRegistry": MIRROR}, "images": {"minio": image}}
-    pod = chart.render(values).one("StatefulSet", "roadstead-minio")["spec"]["template"]["spec"]
+    values = {"global": {"imageRegistry": MIRROR}, "images": {"store": image}}
+    pod = chart.render(values).one("StatefulSet", "roadstead-store")["spec"]["template"]["spec"]
     assert pod["containers"][0]["image"] == expected
 
 
@@ -84,7 +84,7 @@ def annotation(name: str) -> Any:
 
 
 def test_artifact_hub_lists_the_default_images() -> None:
-    public = {name: VALUES["images"][name] for name in ("server", "gateway", "minio", "postgres")}
+    public = {name: VALUES["images"][name] for name in ("server", "gateway", "store", "postgres")}
     assert {each["name"]: each["image"] for each in annotation("images")} == public
 
 

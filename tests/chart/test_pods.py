@@ -24,17 +24,20 @@ def pod_of(rendered: Rendered, kind: str, name: str) -> Any:
 
 def with_all(part: Values) -> Values:
     """The same for each component."""
-    sections = {
-        name: {**TRAEFIK.get(name, {}), **part} for name in (*SECTIONS, "minio", "postgres")
+    sections = {name: {**TRAEFIK.get(name, {}), **part} for name in (*SECTIONS, "postgres")}
+    return {
+        **TRAEFIK,
+        **sections,
+        "store": {"embedded": part},
+        "transfer": {"runner": "job", "job": part},
     }
-    return {**TRAEFIK, **sections, "transfer": {"runner": "job", "job": part}}
 
 
 def test_each_component_takes_more_variables_and_volumes(chart: Chart) -> None:
     rendered = chart.render(with_all(EXTRA))
     pods = [
         *(pod_of(rendered, "Deployment", name) for name in SECTIONS.values()),
-        *(pod_of(rendered, "StatefulSet", name) for name in ("minio", "postgres")),
+        *(pod_of(rendered, "StatefulSet", name) for name in ("store", "postgres")),
         rendered.transfer_job()["spec"]["template"]["spec"],
     ]
     for pod in pods:

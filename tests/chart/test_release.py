@@ -129,7 +129,7 @@ def test_first_install_without_a_default_class_is_refused_with_what_to_add(
     arguments = ["install", "other", str(CHART), "-n", "default", "--dry-run=server", "-f", "-"]
     try:
         with pytest.raises(
-            AssertionError, match=r"add --set minio.persistence.storageClassName=slow"
+            AssertionError, match=r"add --set store.embedded.persistence.storageClassName=slow"
         ):
             cluster.run(cluster.helm, *arguments, stdin=json.dumps(with_image({})))
     finally:
@@ -360,7 +360,7 @@ def test_definitions_and_objects_outlive_the_release(cluster: Cluster) -> None:
         ("Deployment", "roadstead-console"),
         ("Deployment", "roadstead-gateway"),
         ("Deployment", "roadstead-quant"),
-        ("StatefulSet", "roadstead-minio"),
+        ("StatefulSet", "roadstead-store"),
         ("StatefulSet", "roadstead-postgres"),
         ("Job", "roadstead-ledger-migrate"),
     ],
@@ -370,7 +370,7 @@ def test_pods_are_admitted_with_the_restricted_standard_enforced(
 ) -> None:
     scratch = {"persistence": {"enabled": False}}
     embedded = {**EMBEDDED_GATEWAY, **EMBEDDED_QUANT}
-    rendered = chart.render({**embedded, "minio": scratch, "postgres": scratch})
+    rendered = chart.render({**embedded, "store": {"embedded": scratch}, "postgres": scratch})
     template = rendered.one(kind, name)["spec"]["template"]
     pod = {"apiVersion": "v1", "kind": "Pod", **template}
     pod["metadata"] = {**template["metadata"], "name": "trial", "namespace": NAMESPACE}

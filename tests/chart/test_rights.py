@@ -173,12 +173,12 @@ def test_each_workload_has_a_policy_for_both_directions(chart: Chart) -> None:
 def test_store_is_open_to_the_operator_and_by_it_to_namespaces_with_servers(
     chart: Chart, defaults: Rendered
 ) -> None:
-    (rule,) = policy(defaults, "roadstead-minio")["ingress"]
+    (rule,) = policy(defaults, "roadstead-store")["ingress"]
     assert rule["from"] == [{"podSelector": policy(defaults, "roadstead-operator")["podSelector"]}]
-    assert defaults.operator_env()["ROADSTEAD_STORE_POLICY"] == "roadstead-minio"
+    assert defaults.operator_env()["ROADSTEAD_STORE_POLICY"] == "roadstead-store"
     for values in (EXISTING_STORE, {"networkPolicy": {"enabled": False}}):
         assert "ROADSTEAD_STORE_POLICY" not in chart.render(values).operator_env()
-    assert policy(defaults, "roadstead-minio")["egress"] == []
+    assert policy(defaults, "roadstead-store")["egress"] == []
 
 
 def test_only_configured_peers_call_the_operator(chart: Chart, defaults: Rendered) -> None:

@@ -134,7 +134,7 @@ def test_operator_does_not_reach_sources_with_transfer_jobs(jobs: Rendered) -> N
 
 def test_embedded_store_accepts_transfer_pods(jobs: Rendered, defaults: Rendered) -> None:
     def callers(rendered: Rendered) -> list[Object]:
-        (rule,) = policy(rendered, "roadstead-minio")["ingress"]
+        (rule,) = policy(rendered, "roadstead-store")["ingress"]
         return [each["podSelector"] for each in rule["from"]]
 
     theirs = policy(jobs, "roadstead-transfer")["podSelector"]

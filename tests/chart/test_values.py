@@ -59,7 +59,7 @@ def test_schema_and_values_know_the_same_keys(path: str, keys: set[str]) -> None
     "values",
     [
         pytest.param({"minoi": {}}, id="top"),
-        pytest.param({"minio": {"embeded": False}}, id="nested"),
+        pytest.param({"store": {"embeded": {}}}, id="nested"),
         pytest.param({"operator": {"logs": {"lvl": "debug"}}}, id="deep"),
         pytest.param({"operator": {"resources": {"limit": {}}}}, id="resources"),
         pytest.param({"operator": {"logs": {"level": "DEBUG"}}}, id="choice"),
@@ -77,7 +77,7 @@ def test_schema_and_values_know_the_same_keys(path: str, keys: set[str]) -> None
         pytest.param({"store": {"addressing": "host"}}, id="addressing"),
         pytest.param({"images": {"server": ""}}, id="no-image"),
         pytest.param({"images": {"pullPolicy": "Sometimes"}}, id="pull-policy"),
-        pytest.param({"minio": {"persistence": {"size": "100GB"}}}, id="quantity"),
+        pytest.param({"store": {"embedded": {"persistence": {"size": "100GB"}}}}, id="size"),
         pytest.param({"ledger": {"retention": {"usageDays": 0}}}, id="nothing-kept"),
         pytest.param({"ledger": {"existingSecrets": {"admin": "db"}}}, id="role"),
         pytest.param({"postgres": {"embedded": "no"}}, id="text-for-choice"),
@@ -99,22 +99,26 @@ def test_invalid_value_is_rejected(chart: Chart, values: Values) -> None:
     ("values", "message"),
     [
         pytest.param(
-            {"store": {"endpoint": "http://s3"}}, "set minio.embedded=false too", id="both-stores"
+            {"store": {"endpoint": "http://s3"}},
+            "set store.embedded.enabled=false too",
+            id="both-stores",
         ),
-        pytest.param({"minio": {"embedded": False}}, "set store.endpoint", id="no-store"),
         pytest.param(
-            {**EXISTING_STORE, "store": {"endpoint": "http://s3"}},
+            {"store": {"embedded": {"enabled": False}}}, "set store.endpoint", id="no-store"
+        ),
+        pytest.param(
+            {"store": {**EXISTING_STORE["store"], "existingSecret": ""}},
             "set store.existingSecret",
             id="no-keys",
         ),
         pytest.param(
             {"store": {"addressing": "virtualHost"}},
-            "the embedded MinIO has one name",
+            "the embedded store has one name",
             id="embedded-by-host",
         ),
         pytest.param(
             {"networkPolicy": {"storePeers": [ANY]}},
-            "set minio.embedded=false",
+            "set store.embedded.enabled=false",
             id="peers-of-no-store",
         ),
         pytest.param(

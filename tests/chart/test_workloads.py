@@ -29,7 +29,7 @@ from tests.support.charts import (
 VARIANTS = [
     pytest.param({}, id="defaults"),
     pytest.param(EXISTING_STORE, id="existing-store"),
-    pytest.param({"minio": {"persistence": {"enabled": False}}}, id="scratch-store"),
+    pytest.param({"store": {"embedded": {"persistence": {"enabled": False}}}}, id="scratch-store"),
     pytest.param(EXISTING_POSTGRES, id="existing-postgres"),
     pytest.param(NO_LEDGER, id="no-ledger"),
     pytest.param(EVERYTHING, id="everything"),
@@ -98,7 +98,7 @@ def test_only_clients_of_the_api_get_a_token(chart: Chart) -> None:
         "roadstead-webhooks": True,
         "roadstead-forward-auth": True,
         "roadstead-console": True,
-        "roadstead-minio": False,
+        "roadstead-store": False,
         "roadstead-postgres": False,
         "roadstead-ledger-migrate": False,
         "roadstead-test": True,
@@ -174,15 +174,15 @@ def test_init_containers_get_the_operators_image(chart: Chart) -> None:
 
 
 def test_embedded_store_is_the_one_that_the_operator_uses(defaults: Rendered) -> None:
-    service = defaults.one("Service", "roadstead-minio")
+    service = defaults.one("Service", "roadstead-store")
     assert service["spec"]["ports"][0]["port"] == 9000
     endpoint = defaults.operator_env()["ROADSTEAD_STORE_ENDPOINT"]
-    assert endpoint == "http://roadstead-minio.roadstead-system.svc:9000"
+    assert endpoint == "http://roadstead-store.roadstead-system.svc:9000"
 
 
 def test_existing_store_replaces_the_embedded_one(chart: Chart) -> None:
     rendered = chart.render(EXISTING_STORE)
-    assert "roadstead-minio" not in rendered.names("StatefulSet")
+    assert "roadstead-store" not in rendered.names("StatefulSet")
     assert rendered.operator_env()["ROADSTEAD_STORE_ENDPOINT"] == "https://s3.example.com:9443"
     pod = rendered.one("Deployment", "roadstead-operator")["spec"]["template"]["spec"]
     assert set(store_keys(pod)) == {"s3-keys"}
@@ -222,8 +222,8 @@ def test_addressing_of_the_store_is_by_path_unless_set(chart: Chart, defaults: R
 
 
 def test_scratch_store_claims_no_volume(chart: Chart) -> None:
-    rendered = chart.render({"minio": {"persistence": {"enabled": False}}})
-    spec = rendered.one("StatefulSet", "roadstead-minio")["spec"]
+    rendered = chart.render({"store": {"embedded": {"persistence": {"enabled": False}}}})
+    spec = rendered.one("StatefulSet", "roadstead-store")["spec"]
     assert "volumeClaimTemplates" not in spec
     assert {"name": "data", "emptyDir": {}} in spec["template"]["spec"]["volumes"]
 

@@ -139,7 +139,7 @@ def test_roadstead_is_removed_in_any_order(
     "R17", heals="servers keep running, and a release that is installed again adopts them"
 )
 def test_new_release_adopts_the_servers_of_a_removed_one(serving: Serves, healing: Healing) -> None:
-    # Two minutes: the chart is removed and installed again, with MinIO and Postgres.
+    # Two minutes: the chart is removed and installed again, with the store and Postgres.
     before = [pod["metadata"]["uid"] for pod in serving.pods()]
     uninstall(serving)
     with healing():

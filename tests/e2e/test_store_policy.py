@@ -13,7 +13,7 @@ REVIEWED = 150
 
 def is_allowed(cluster: Cluster, namespace: str) -> bool:
     """Whether the operator's policy allows the namespace."""
-    policy = cluster.get("-n", NAMESPACE, "networkpolicy", "roadstead-minio-servers") or {}
+    policy = cluster.get("-n", NAMESPACE, "networkpolicy", "roadstead-store-servers") or {}
     return f'"{namespace}"' in json.dumps(policy.get("spec", {}))
 
 
@@ -28,5 +28,5 @@ def test_namespace_is_allowed_while_it_has_a_server(serves: Serves) -> None:
 
 
 def test_chart_policy_does_not_select_tenant_pods_by_label(cluster: Cluster) -> None:
-    policy = cluster.get("-n", NAMESPACE, "networkpolicy", "roadstead-minio") or {}
+    policy = cluster.get("-n", NAMESPACE, "networkpolicy", "roadstead-store") or {}
     assert "namespaceSelector" not in json.dumps(policy["spec"]["ingress"])

@@ -159,8 +159,8 @@ def containers_of(pod: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def source_uid(cluster: Cluster) -> str:
-    """UID of the pod of the source's MinIO."""
-    pods = ("-n", source.SOURCE_NAMESPACE, "get", "pods", "-l", "app=source-minio", "-o", "json")
+    """UID of the pod of the source's store."""
+    pods = ("-n", source.SOURCE_NAMESPACE, "get", "pods", "-l", "app=source-store", "-o", "json")
     found = json.loads(cluster.run(*pods))["items"]
     (pod,) = (each for each in found if "deletionTimestamp" not in each["metadata"])
     return str(pod["metadata"]["uid"])

@@ -22,8 +22,11 @@ IMAGE = "registry.test/roadstead:test"
 """The image of Roadstead, which the chart requires."""
 
 EXISTING_STORE: Values = {
-    "minio": {"embedded": False},
-    "store": {"endpoint": "https://s3.example.com:9443", "existingSecret": "s3-keys"},
+    "store": {
+        "endpoint": "https://s3.example.com:9443",
+        "existingSecret": "s3-keys",
+        "embedded": {"enabled": False},
+    },
 }
 """An existing store instead of the embedded one."""
 
@@ -120,11 +123,13 @@ EVERYTHING: Values = {
             },
         ],
     },
-    "minio": {
-        "persistence": {"size": "1Ti", "storageClassName": "fast"},
-        **EXTRA,
-        "nodeSelector": {"disk": "big"},
-        "tolerations": [{"key": "models", "operator": "Exists"}],
+    "store": {
+        "embedded": {
+            "persistence": {"size": "1Ti", "storageClassName": "fast"},
+            **EXTRA,
+            "nodeSelector": {"disk": "big"},
+            "tolerations": [{"key": "models", "operator": "Exists"}],
+        },
     },
     "ledger": {
         "retention": {"historyDays": 30, "usageDays": 7, "admissionDays": 365},

@@ -26,6 +26,7 @@ from roadstead.store.wire import (
     Wire,
     check_response,
     child_text,
+    copy_timeout_seconds,
     local_name,
     read_response,
     unexpected_response,
@@ -136,9 +137,10 @@ class Multipart:
         headers = {"Content-Type": "application/xml"}
         if if_absent:
             headers["If-None-Match"] = "*"
+        seconds = copy_timeout_seconds(sum(part.size for part in parts))
         query = {"uploadId": upload_id}
         root = self._wire.request(
-            "POST", location, query, headers=headers, body=body, action=action
+            "POST", location, query, headers=headers, body=body, seconds=seconds, action=action
         ).xml()
         if root is None:
             raise unexpected_response(action)

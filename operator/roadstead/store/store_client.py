@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime
-import functools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,7 +25,6 @@ from roadstead.store.faults import CLIENT_ERRORS, translate_error
 from roadstead.store.multipart import Multipart
 from roadstead.store.store_access import StoreAccess
 from roadstead.store.stored_objects import (
-    RESPONSE_TIMEOUT_SECONDS,
     StoredObject,
     check_endpoint,
     copy,
@@ -90,8 +88,12 @@ class MinioStore:
 
     async def copy(self, source: StoreLocation, target: StoreLocation) -> None:
         """Copy `source` with its metadata to `target`, within the store."""
-        work = functools.partial(copy, source=source, target=target)
-        await self._run(target, work, response_seconds=RESPONSE_TIMEOUT_SECONDS)
+
+        def work() -> None:
+            check_endpoint(self._access, target)
+            copy(self._client, source, target)
+
+        await self._run_in_thread(work)
 
     async def abort_upload(self, location: StoreLocation, upload_id: str) -> None:
         """Abort a multipart upload of exactly this key, if it still exists."""
@@ -148,13 +150,11 @@ class MinioStore:
         self,
         location: StoreLocation,
         work: Callable[[Minio], _T],
-        *,
-        response_seconds: float = QUERY_TIMEOUT_SECONDS,
     ) -> _T:
         def run() -> _T:
             check_endpoint(self._access, location)
             try:
-                return work(self._client(response_seconds))
+                return work(self._client(QUERY_TIMEOUT_SECONDS))
             except CLIENT_ERRORS as error:
                 raise translate_error(error, f"the store at {self._access.endpoint}") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+from collections.abc import Callable
 from typing import Final
 
 import urllib3
@@ -17,6 +18,7 @@ from roadstead.errors import ObjectHidden, Retry, StoreError
 from roadstead.store.faults import CLIENT_ERRORS, translate_error
 from roadstead.store.store_access import StoreAccess
 from roadstead.store.store_fencing import fenced_pool
+from roadstead.store.wire import copy_timeout_seconds
 
 SHA256_METADATA: Final = "roadstead-sha256"
 """User metadata (`x-amz-meta-...`): the expected sha256 when the upload was created."""
@@ -165,17 +167,21 @@ def remove(client: Minio, location: StoreLocation, *, etag: str | None = None) -
     return True
 
 
-def copy(client: Minio, source: StoreLocation, target: StoreLocation) -> None:
+def copy(
+    client_for: Callable[[float], Minio], source: StoreLocation, target: StoreLocation
+) -> None:
     """Copy `source` with its metadata to `target`, within the store.
 
-    The copy is refused if `source` was replaced in the meantime.
+    `client_for` returns a client whose requests time out after so many seconds. The copy is refused
+    if `source` was replaced in the meantime.
     """
-    found = stat(client, source)
+    found = stat(client_for(RESPONSE_TIMEOUT_SECONDS), source)
     etag = found.etag if found and found.etag else None
     metadata = {
         SHA256_METADATA: found.sha256 if found else None,
         SOURCE_ETAG_METADATA: found.source_etag if found else None,
     }
+    client = client_for(copy_timeout_seconds(found.size if found else 0))
     try:
         client.compose_object(
             target.bucket,

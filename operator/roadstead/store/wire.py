@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
+import math
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import SplitResult, quote, urlsplit
@@ -26,7 +27,9 @@ from roadstead.store.store_fencing import READ_METHODS
 
 UNSIGNED: Final = "UNSIGNED-PAYLOAD"
 RESPONSE_TIMEOUT_SECONDS: Final = 120.0
-"""Completing the upload of a large object can take a store this long."""
+COPIED_BYTES_PER_SECOND: Final = 32 * 2**20
+"""Of a store on a slow disk, which reads and writes at the same time."""
+_STEP_SECONDS: Final = 60
 _MAX_RESPONSE_BYTES: Final = 8 * 2**20
 
 
@@ -68,6 +71,16 @@ def child_text(element: ElementTree.Element, name: str) -> str:
     return next((child.text or "" for child in element if local_name(child) == name), "")
 
 
+def copy_timeout_seconds(size: int) -> float:
+    """Return how long a store may take to copy `size` bytes, in whole minutes.
+
+    Some stores copy all parts of an upload to complete it, and answer only then (versitygw, unless
+    the file system shares blocks between files).
+    """
+    copying = math.ceil(size / COPIED_BYTES_PER_SECOND / _STEP_SECONDS) * _STEP_SECONDS
+    return RESPONSE_TIMEOUT_SECONDS + copying
+
+
 class Wire:
     """Opens connections to the store and signs requests for them."""
 
@@ -75,17 +88,20 @@ class Wire:
         self._access = access
         self._endpoint = urlsplit(access.endpoint)
 
-    def connect(self, bucket: str) -> http.client.HTTPConnection:
-        """Return a connection for requests to a bucket; the first request connects it."""
+    def connect(
+        self, bucket: str, *, seconds: float = RESPONSE_TIMEOUT_SECONDS
+    ) -> http.client.HTTPConnection:
+        """Return a connection for requests to a bucket; the first request connects it.
+
+        A request times out after `seconds` of silence.
+        """
         netloc, _ = self._access.addressing.locate(self._endpoint, bucket)
         parts = urlsplit(f"//{netloc}")
         host, port = parts.hostname or "", parts.port
         if self._endpoint.scheme == "https":
             context = self._access.authorities.context()
-            return http.client.HTTPSConnection(
-                host, port, timeout=RESPONSE_TIMEOUT_SECONDS, context=context
-            )
-        return http.client.HTTPConnection(host, port, timeout=RESPONSE_TIMEOUT_SECONDS)
+            return http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
+        return http.client.HTTPConnection(host, port, timeout=seconds)
 
     def send_head(
         self,
@@ -137,10 +153,11 @@ class Wire:
         *,
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
+        seconds: float = RESPONSE_TIMEOUT_SECONDS,
         action: str,
     ) -> StoreResponse:
         """Send one request on a new connection; raises StoreError unless it succeeds."""
-        connection = self.connect(location.bucket)
+        connection = self.connect(location.bucket, seconds=seconds)
         try:
             length = {"Content-Length": str(len(body))}
             self.send_head(connection, method, location, query, {**(headers or {}), **length})

@@ -57,6 +57,7 @@ class StoreState:
         self._retry_policy = retry_policy
         self._reporter = reporter
         self._client = minio_client(settings.store)
+        self._client_for = lambda seconds: minio_client(settings.store, response_seconds=seconds)
         egress = Egress(policy=Anywhere(), authorities=settings.store.authorities)
         self._reader = StoredReader(self._client, egress, settings.connections, retry_policy)
         self._initial_etag = ""
@@ -157,7 +158,7 @@ class StoreState:
     def replace(self) -> None:
         """Replace the initial object at the target with the staged one; never any other object."""
         self.check_unchanged()
-        self._retry_policy.run(lambda: copy(self._client, self.staging, self.target))
+        self._retry_policy.run(lambda: copy(self._client_for, self.staging, self.target))
         self.remove(self.staging)
 
     def check_unchanged(self) -> None:

@@ -187,18 +187,18 @@ async def test_nobody_else_is_held_to_it(
 async def test_the_store_lets_in_namespaces_with_servers(
     operator: KubeClient, admin: KubeClient, place: str, rendered: Rendered
 ) -> None:
-    base = rendered.one("NetworkPolicy", "roadstead-minio")
+    base = rendered.one("NetworkPolicy", "roadstead-store")
     await admin.create(NETWORKPOLICIES, base)
     reach = StoreReach(
         client=operator,
         cache=WatchCache({}),
         admitted=AdmittedServes(),
-        policy="roadstead-minio",
+        policy="roadstead-store",
         namespace=RELEASE,
     )
     await reach.allow(place)
-    written = await admin.get(NETWORKPOLICIES, "roadstead-minio-servers", RELEASE)
+    written = await admin.get(NETWORKPOLICIES, "roadstead-store-servers", RELEASE)
     assert place in str(written["spec"])
     await reach.allow(place)
     await reach.review()
-    assert place not in str(await admin.get(NETWORKPOLICIES, "roadstead-minio-servers", RELEASE))
+    assert place not in str(await admin.get(NETWORKPOLICIES, "roadstead-store-servers", RELEASE))

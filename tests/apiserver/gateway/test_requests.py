@@ -127,6 +127,13 @@ def test_header_that_is_not_on_the_list_does_not_reach_the_server(host: Host, na
         assert "hostile-value" not in str(request.headers)
 
 
+@pytest.mark.parametrize("name", ["X_Auth_Subject", "X.Auth.Subject", "X-Auth~Subject"])
+def test_header_that_servers_may_read_as_another_is_refused(host: Host, name: str) -> None:
+    heard = host.exchange("GET", f"/{host.uuid}/v1/models", f"{name}: hostile-value")
+    assert statuses(heard) == [400]
+    assert host.server.requests == []
+
+
 @pytest.mark.parametrize("also", ["X-Api-Key: {}", "X-Api-Key: {}\r\nAuthorization: Bearer {}"])
 def test_token_in_x_api_key_passes_and_stays_at_the_gateway(host: Host, also: str) -> None:
     shown = (also.replace("{}", host.token), "anthropic-version: 2023-06-01")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from tests.support.operator.namespace import Operated
 from tests.support.raw_objects import send_raw
 
-NAME = "roadstead-minio"
+NAME = "roadstead-store"
 STORE = {
     "metadata": {"name": NAME},
     "spec": {
-        "podSelector": {"matchLabels": {"app.kubernetes.io/component": "minio"}},
+        "podSelector": {"matchLabels": {"app.kubernetes.io/component": "store"}},
         "policyTypes": ["Ingress", "Egress"],
         "ingress": [{"ports": [{"port": "s3", "protocol": "TCP"}]}],
     },

@@ -44,8 +44,11 @@ def template(operated: Operated, slow: FaultServer, chart: Chart) -> Raw:
     rendered = chart.render(
         {
             **NO_LEDGER,
-            "minio": {"embedded": False},
-            "store": {"endpoint": site.store.endpoint, "existingSecret": "store"},
+            "store": {
+                "endpoint": site.store.endpoint,
+                "existingSecret": "store",
+                "embedded": {"enabled": False},
+            },
             "quant": {"endpoint": site.quant_endpoint},
             "source": {"allow": [site.source.endpoint, f"127.0.0.1:{slow.port}"]},
             "transfer": {"runner": "job", "connections": CONNECTIONS},

@@ -28,7 +28,7 @@ def make_model(name: str = "gemma-3-270m", uid: str = "model-uid", **status: Any
     full = {
         "sizeBytes": SIZE,
         "sha256": DIGEST,
-        "minioEndpoint": "http://roadstead-minio:9000",
+        "minioEndpoint": "http://roadstead-store:9000",
         "minioBucket": "models",
         "minioPath": f"models/{name}/{uid}.gguf",
         **status,

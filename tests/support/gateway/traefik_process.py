@@ -40,7 +40,7 @@ def entry_points(dynamic: Path, entry: int, ping: int) -> Mapping[str, Any]:
     """Traefik's static configuration: strict about encoded characters, with the access log."""
     kinds = ("Slash", "BackSlash", "NullCharacter", "Semicolon", "Percent", "QuestionMark", "Hash")
     refused = {f"allowEncoded{kind}": False for kind in kinds}
-    http = {"tls": {}, "encodedCharacters": refused, "underscoreHeadersStrategy": "reject"}
+    http = {"tls": {}, "encodedCharacters": refused, "aliasHeadersStrategy": "reject"}
     return {
         "entryPoints": {
             ENTRY_POINT: {"address": f"127.0.0.1:{entry}", "http": http},

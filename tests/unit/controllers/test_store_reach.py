@@ -28,9 +28,9 @@ class Site:
         self.api = MemoryApi()
         self.cache = WatchCache({})
         self.admitted = AdmittedServes(verifier_of(KEY))
-        meta = {"name": "roadstead-minio", "namespace": SYSTEM, "uid": "base"}
+        meta = {"name": "roadstead-store", "namespace": SYSTEM, "uid": "base"}
         spec = {"podSelector": {"matchLabels": {"a": "b"}}, "ingress": [{"ports": PORTS}]}
-        self.api.objects[NETWORKPOLICIES, SYSTEM, "roadstead-minio"] = {
+        self.api.objects[NETWORKPOLICIES, SYSTEM, "roadstead-store"] = {
             "metadata": meta,
             "spec": spec,
         }
@@ -38,7 +38,7 @@ class Site:
             client=self.api,
             cache=self.cache,
             admitted=self.admitted,
-            policy="roadstead-minio",
+            policy="roadstead-store",
             namespace=SYSTEM,
         )
 
@@ -54,7 +54,7 @@ class Site:
     @property
     def opened(self) -> list[str]:
         """The namespaces that the policy allows."""
-        policy = self.api.objects[NETWORKPOLICIES, SYSTEM, "roadstead-minio-servers"]
+        policy = self.api.objects[NETWORKPOLICIES, SYSTEM, "roadstead-store-servers"]
         found: list[str] = []
         for rule in policy["spec"].get("ingress", ()):
             assert rule["ports"] == PORTS
@@ -109,7 +109,7 @@ async def test_a_widened_policy_is_corrected() -> None:
     site = Site()
     site.serve("a")
     await site.reach.review()
-    key = (NETWORKPOLICIES, SYSTEM, "roadstead-minio-servers")
+    key = (NETWORKPOLICIES, SYSTEM, "roadstead-store-servers")
     site.api.objects[key]["spec"]["ingress"] = [{}]
     await site.reach.review()
     assert site.opened == ["a"]
@@ -128,6 +128,6 @@ async def test_a_failed_write_of_the_policy_is_retried() -> None:
 async def test_the_policy_is_owned_by_the_charts() -> None:
     site = Site()
     await site.reach.review()
-    policy = site.api.objects[NETWORKPOLICIES, SYSTEM, "roadstead-minio-servers"]
+    policy = site.api.objects[NETWORKPOLICIES, SYSTEM, "roadstead-store-servers"]
     (owner,) = policy["metadata"]["ownerReferences"]
     assert (owner["kind"], owner["uid"]) == ("NetworkPolicy", "base")

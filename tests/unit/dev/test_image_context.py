@@ -91,7 +91,7 @@ def test_image_runs_as_a_numeric_non_root_user() -> None:
 
 def test_error_for_an_unknown_image_lists_the_known_ones() -> None:
     with pytest.raises(
-        DevError, match="expected one of roadstead, minio, postgres, traefik, llama-server"
+        DevError, match="expected one of roadstead, versitygw, postgres, traefik, llama-server"
     ):
         archive.ensure("roadsted")
 

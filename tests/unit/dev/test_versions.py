@@ -7,10 +7,22 @@ import pytest
 import yaml
 
 from dev.binaries import GO_MODULES, content_key, go_output_name, go_version, usual_seconds
-from dev.versions import GO_MINIMUM, GO_PROGRAMS, LLAMA_CPP, PROMETHEUS_OPERATOR, GoProgram
+from dev.images import reference
+from dev.versions import (
+    DEBIAN,
+    GO_MINIMUM,
+    GO_PROGRAMS,
+    LLAMA_CPP,
+    POSTGRES,
+    PROMETHEUS_OPERATOR,
+    TRAEFIK,
+    VERSITYGW,
+    GoProgram,
+)
 from roadstead.gguf.gguf_types import LLAMA_CPP_BUILD
 
-VALUES = Path(__file__).parents[3] / "chart" / "values.yaml"
+CHECKOUT = Path(__file__).parents[3]
+IMAGES = yaml.safe_load((CHECKOUT / "chart" / "values.yaml").read_text())["images"]
 UPSTREAM = [each for each in GO_PROGRAMS.values() if each.requires]
 
 
@@ -32,9 +44,24 @@ def test_definitions_are_generated_from_the_pinned_types() -> None:
     assert f"/pkg/apis/monitoring {PROMETHEUS_OPERATOR}\n" in text
 
 
-def test_gguf_checks_match_the_llama_cpp_of_chart_and_tests() -> None:
-    server = yaml.safe_load(VALUES.read_text())["images"]["server"]
-    assert server.endswith(f":server-{LLAMA_CPP_BUILD}")
+def test_default_images_of_the_chart_have_the_pinned_versions() -> None:
+    build = LLAMA_CPP.partition(".")[0]
+    assert {name: image for name, image in IMAGES.items() if ":" in image} == {
+        "server": f"ghcr.io/ggml-org/llama.cpp:server-b{build}",
+        "gateway": f"docker.io/library/traefik:{TRAEFIK}",
+        "store": f"ghcr.io/versity/versitygw:{VERSITYGW}",
+        "postgres": f"docker.io/library/postgres:{POSTGRES}-{DEBIAN}",
+    }
+
+
+def test_local_cluster_has_the_charts_store_and_gateway_from_the_pinned_source() -> None:
+    images = yaml.safe_load((CHECKOUT / "dev" / "demo" / "values.yaml").read_text())["images"]
+    gateway = (CHECKOUT / "dev" / "gateway" / "manifests" / "traefik.yaml").read_text()
+    assert images["store"] == reference("versitygw")
+    assert f"image: {reference('traefik')}\n" in gateway
+
+
+def test_gguf_checks_match_the_llama_cpp_of_the_chart() -> None:
     assert f"b{LLAMA_CPP}" == f"{LLAMA_CPP_BUILD}.0.0"
 
 

@@ -45,7 +45,7 @@ def test_the_template_is_a_modelserve_of_the_model() -> None:
     assert (raw["apiVersion"], raw["kind"]) == ("model.example.com/v1alpha1", "ModelServe")
     assert (serve.meta.name, serve.meta.namespace) == ("gemma-3-270m", "default")
     assert (serve.model_name, serve.model_uuid) == ("gemma-3-270m", "model-uid")
-    assert (serve.endpoint, serve.bucket) == ("http://roadstead-minio:9000", "models")
+    assert (serve.endpoint, serve.bucket) == ("http://roadstead-store:9000", "models")
     assert serve.path == "models/gemma-3-270m/model-uid.gguf"
     assert serve.runtime_params == {
         "contextSize": 4096,

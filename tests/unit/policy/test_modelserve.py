@@ -35,7 +35,7 @@ def check(
         pytest.param(
             {
                 "modelName": "gemma",
-                "minioEndpoint": "http://roadstead-minio:9000/",
+                "minioEndpoint": "http://roadstead-store:9000/",
                 "minioBucket": "models",
                 "minioPath": "models/gemma/uid-1.gguf",
             },
@@ -114,7 +114,7 @@ def test_valid_modelserve_is_allowed(
             None,
             "LocationMismatch",
             "spec.minioEndpoint",
-            "is http://roadstead-minio:9000, not http://other:9000",
+            "is http://roadstead-store:9000, not http://other:9000",
             id="another endpoint",
         ),
         pytest.param(
