@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 import ssl
 from collections.abc import AsyncIterator, Iterator
@@ -52,7 +53,7 @@ POLICIES = {
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Build missing programs before the timers of tests start."""
-    build_before_timers(session, Path(__file__).parent, "helm")
+    build_before_timers(session, Path(__file__).parent, "helm", "fluxapply")
 
 
 @pytest.fixture(scope="package")
@@ -185,3 +186,9 @@ async def https(folder: Folder, webhooks: WebhookProcess) -> AsyncIterator[aioht
         yield session
     # aiohttp closes TLS connections after its session.
     await asyncio.sleep(0.25)
+
+
+def expired_token(folder: Folder) -> str:
+    """Return a user's token that expired an hour ago."""
+    now = int(datetime.datetime.now(datetime.UTC).timestamp())
+    return dev_token(folder, iat=now - 4200, exp=now - 3600)

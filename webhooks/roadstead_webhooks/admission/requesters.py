@@ -31,7 +31,7 @@ def requester_of(
 ) -> Requester | None:
     """Return who requests it; None without a valid token, unless the account needs none.
 
-    A token takes precedence: its holder is the author, whoever sends the request.
+    A token takes precedence: its holder is the author, not the sender of the request.
     """
     if isinstance(token, Claims):
         caller = Caller(subject=token.subject, groups=token.groups, scopes=token.scopes)
