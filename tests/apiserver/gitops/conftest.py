@@ -18,12 +18,14 @@ from dev.servers.apiclient import connect
 from dev.servers.apiserver import ApiServer
 from tests.support.apiserver import apiserver, build_before_timers
 from tests.support.builders.objects import Raw, fresh_name, make_contract, make_modelserve
+from tests.support.builders.tokens import prefixes
 from tests.support.charts import Chart
 from tests.support.custom_objects import call, create, refusal
 from tests.support.waiting import assert_eventually
 from tests.support.webhooks.registration import register
 from tests.support.webhooks.tokens import contract_for, dev_token, with_annotations, with_token
 from tests.support.webhooks.webhook_process import (
+    AUDIENCE,
     SYSTEM,
     Folder,
     WebhookProcess,
@@ -42,6 +44,8 @@ APPLIER, DEPLOYER = (f"system:serviceaccount:{FLUX}:{each['name']}" for each in 
 """A GitOps tool, which is a user and an administrator; and one that no contract is for."""
 STRANGER = f"system:serviceaccount:{FLUX}:stranger"
 """An account that is not listed; it has the same rights."""
+CLUSTER_ISSUER = "https://kubernetes.default.svc"
+CLUSTER_PREFIX = "cluster:"
 REQUESTED_BY = "model.example.com/requested-by"
 _ADMISSION = "/apis/admissionregistration.k8s.io/v1"
 _RBAC = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings"
@@ -65,15 +69,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Folder:
 @pytest.fixture(scope="package")
 def webhooks(apiserver: ApiServer, folder: Folder) -> Iterator[WebhookProcess]:
     """Start the webhooks, registered together with the chart's policy."""
-    accounts = json.dumps(ACCOUNTS)
-    with running_webhooks(
-        apiserver, folder, name="gitops", ROADSTEAD_SERVICE_ACCOUNTS=accounts
-    ) as started:
-        asyncio.run(_prepared(apiserver, started, folder))
+    asyncio.run(_prepare(apiserver, folder))
+    environ = {
+        "ROADSTEAD_SERVICE_ACCOUNTS": json.dumps(ACCOUNTS),
+        "KUBERNETES_SERVICE_HOST": "127.0.0.1",
+        "KUBERNETES_SERVICE_PORT": str(apiserver.port),
+        "ROADSTEAD_SERVICE_ACCOUNT_DIR": str(folder.path / "account"),
+    }
+    with running_webhooks(apiserver, folder, name="gitops", **environ) as started:
+        asyncio.run(_start(apiserver, started, folder))
         yield started
 
 
-async def _prepared(server: ApiServer, webhooks: WebhookProcess, folder: Folder) -> None:
+async def _start(server: ApiServer, webhooks: WebhookProcess, folder: Folder) -> None:
+    async with connect(server) as api:
+        await registered(api, webhooks, folder)
+
+
+async def _prepare(server: ApiServer, folder: Folder) -> None:
+    """Create namespaces, accounts and the policy, and trust the cluster's own tokens."""
     async with connect(server) as api:
         for name in (SYSTEM, FLUX):
             await call(api, "POST", "/api/v1/namespaces", {"metadata": {"name": name}})
@@ -84,7 +98,22 @@ async def _prepared(server: ApiServer, webhooks: WebhookProcess, folder: Folder)
         for kind, collection in POLICIES.items():
             await call(api, "POST", collection, rendered.one(kind, "roadstead-requested-by"))
         await assert_eventually(lambda: _is_protected(api))
-        await registered(api, webhooks, folder)
+        await _trust_cluster(api, server, folder)
+
+
+async def _trust_cluster(api: client.ApiClient, server: ApiServer, folder: Folder) -> None:
+    """Add the cluster as an issuer; the webhooks have the token of an account without rights."""
+    issuers = json.loads((folder.path / "issuers.json").read_text())
+    cluster = {"issuer": CLUSTER_ISSUER, "audience": AUDIENCE, "keysFromCluster": True}
+    issuers.append({**cluster, **prefixes(CLUSTER_PREFIX)})
+    (folder.path / "issuers.json").write_text(json.dumps(issuers))
+    where = f"/api/v1/namespaces/{SYSTEM}/serviceaccounts"
+    await call(api, "POST", where, {"metadata": {"name": "roadstead-webhooks"}})
+    account = folder.path / "account"
+    account.mkdir()
+    user = f"system:serviceaccount:{SYSTEM}:roadstead-webhooks"
+    (account / "token").write_text(await account_token(api, user))
+    (account / "ca.crt").write_bytes(server.ca.read_bytes())
 
 
 async def _create_account(api: client.ApiClient, name: str) -> None:
@@ -128,7 +157,8 @@ def _served(webhooks: WebhookProcess) -> None:
 
 async def account_token(api: client.ApiClient, user: str, **spec: object) -> str:
     """Return a token of the ServiceAccount, as `kubectl create token` gets it."""
-    where = f"/api/v1/namespaces/{FLUX}/serviceaccounts/{user.rpartition(':')[2]}/token"
+    namespace, name = user.split(":")[2:]
+    where = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
     review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
     return str((await call(api, "POST", where, review))["status"]["token"])
 
