@@ -26,6 +26,8 @@ PROMETHEUS_OPERATOR = "v0.95.2"
 """The version whose types dev/go/monitoring generates definitions from."""
 GRAFANA_SCHEMA = "v0.0.22"
 """Version of grafana-foundation-sdk: Grafana's own schema of dashboards."""
+FLUX_SSA = "v0.78.0"
+"""The apply engine of Flux."""
 PAUSE = "v1"
 DEBIAN = "bookworm"
 POSTGRES = "17.11"
@@ -160,6 +162,14 @@ _PROGRAMS = (
         package=".",
         requires="k8s.io/apiserver",
         version=KUBERNETES.replace("v1.", "v0."),
+        usual_seconds=60,
+    ),
+    GoProgram(
+        name="fluxapply",
+        module="fluxapply",
+        package=".",
+        requires="github.com/fluxcd/pkg/ssa",
+        version=FLUX_SSA,
         usual_seconds=60,
     ),
     GoProgram(

@@ -124,9 +124,9 @@
 {{- end -}}
 {{- end -}}
 {{- range $number, $issuer := .Values.tokens.issuers -}}
-{{- $keys := list $issuer.publicKey $issuer.jwksUrl $issuer.existingSecret | compact -}}
+{{- $keys := list $issuer.publicKey $issuer.jwksUrl $issuer.existingSecret $issuer.keysFromCluster | compact -}}
 {{- if ne (len $keys) 1 -}}
-{{- fail (printf "tokens.issuers[%d]: set exactly one of publicKey, jwksUrl and existingSecret" $number) -}}
+{{- fail (printf "tokens.issuers[%d]: set exactly one of publicKey, jwksUrl, existingSecret and keysFromCluster: true" $number) -}}
 {{- end -}}
 {{- if and $issuer.jwksUrl (hasPrefix "http:" $issuer.jwksUrl) (not $issuer.allowHttp) -}}
 {{- fail (printf "tokens.issuers[%d].jwksUrl is %s, and everyone who can change the response could sign tokens: use https, or set allowHttp: true" $number $issuer.jwksUrl) -}}

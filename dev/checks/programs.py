@@ -9,7 +9,7 @@ from dev.demo import building
 from dev.errors import DevError
 from dev.terminal import echo
 
-FOR_TESTS = ("celcheck", "controller-gen", "dashcheck", "minio", "toxiproxy")
+FOR_TESTS = ("celcheck", "controller-gen", "dashcheck", "fluxapply", "minio", "toxiproxy")
 """Programs that the demo doesn't use."""
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 import yaml
 
-from tests.support.charts import CHART, CHECKOUT, NO_GATEWAY, Chart, Rendered
+from tests.support.charts import CHART, CHECKOUT, EVERYTHING, NO_GATEWAY, Chart, Rendered, Values
 
+KEPT = {
+    "argocd.argoproj.io/sync-options": "Prune=false",
+    "helm.sh/resource-policy": "keep",
+}
 CRDS = sorted((CHECKOUT / "crds").glob("*.yaml"))
 
 
@@ -27,8 +31,16 @@ def test_rendering_adds_only_the_annotation_that_keeps_the_definition(
 ) -> None:
     definition = yaml.safe_load((CHECKOUT / "crds" / name).read_text())
     rendered = defaults.one("CustomResourceDefinition", definition["metadata"]["name"])
-    definition["metadata"]["annotations"] = {"helm.sh/resource-policy": "keep"}
+    definition["metadata"]["annotations"] = KEPT
     assert rendered == definition
+
+
+@pytest.mark.parametrize("values", [{}, EVERYTHING], ids=["defaults", "everything"])
+def test_argo_cd_prunes_nothing_that_helm_keeps(chart: Chart, values: Values) -> None:
+    annotations = [each["metadata"].get("annotations", {}) for each in chart.render(values).objects]
+    kept = [each for each in annotations if "helm.sh/resource-policy" in each]
+    assert len(kept) > len(CRDS)
+    assert all(each.items() >= KEPT.items() for each in kept)
 
 
 def test_definitions_can_be_disabled(chart: Chart) -> None:

@@ -188,7 +188,8 @@ def test_certificate_is_signed_by_the_authority_that_clients_get(chart: Chart) -
 def test_key_of_the_authority_is_not_mounted(public: Rendered) -> None:
     assert [pod for pod in public.pod_specs() if f"'secretName': '{NAME}-ca'" in str(pod)] == []
     assert public.one("Secret", f"{NAME}-ca")["metadata"]["annotations"] == {
-        "helm.sh/resource-policy": "keep"
+        "argocd.argoproj.io/sync-options": "Prune=false",
+        "helm.sh/resource-policy": "keep",
     }
 
 

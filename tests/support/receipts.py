@@ -15,18 +15,21 @@ def verifier_of(*keys: SigningKey) -> ReceiptVerifier:
     return ReceiptVerifier({each.key_id: each.private.public_key() for each in keys})
 
 
-def with_receipt(serve: Mapping[str, Any], key: SigningKey) -> Raw:
-    """The ModelServe with a valid receipt."""
+def with_receipt(serve: Mapping[str, Any], key: SigningKey, *, account: str = "") -> Raw:
+    """The ModelServe with a valid receipt, of a user or of a ServiceAccount."""
     meta = serve["metadata"]
-    annotations = {**meta.get("annotations", {}), ANNOTATION_RECEIPT: receipt_of(serve, key)}
+    annotations = {
+        **meta.get("annotations", {}),
+        ANNOTATION_RECEIPT: receipt_of(serve, key, account=account),
+    }
     return {**serve, "metadata": {**meta, "annotations": annotations}}
 
 
-def receipt_of(serve: Mapping[str, Any], key: SigningKey) -> str:
-    """A receipt for a stored ModelServe of a user in group `demo-users`."""
+def receipt_of(serve: Mapping[str, Any], key: SigningKey, *, account: str = "") -> str:
+    """A receipt for a stored ModelServe of a user, or an account, in group `demo-users`."""
     meta, spec = serve["metadata"], serve["spec"]
     return sign(
-        subject="alice",
+        subject=account or "alice",
         issuer="test",
         groups=frozenset({"demo-users"}),
         scopes=frozenset(),
@@ -36,6 +39,7 @@ def receipt_of(serve: Mapping[str, Any], key: SigningKey) -> str:
             namespace=meta["namespace"],
             name=meta["name"],
             spec_digest=spec_digest("ModelServe", spec),
+            requested_by=account,
         ),
         issued_at=int(datetime.datetime.now(datetime.UTC).timestamp()),
         key=key.private,

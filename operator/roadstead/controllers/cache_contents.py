@@ -34,7 +34,9 @@ _LABELS: Final = frozenset(
 """The labels that the operator writes."""
 _OURS: Final = Keep(
     parts={"spec": None, "status": None},
-    annotations=frozenset({group.ANNOTATION_RECEIPT, group.ANNOTATION_RETRY}),
+    annotations=frozenset(
+        {group.ANNOTATION_RECEIPT, group.ANNOTATION_REQUESTED_BY, group.ANNOTATION_RETRY}
+    ),
     finalizers=True,
 )
 _CHILD: Final = Keep(

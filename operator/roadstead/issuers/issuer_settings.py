@@ -12,6 +12,7 @@ import yaml
 
 from roadstead.authorities import SYSTEM_AUTHORITIES, Authorities
 from roadstead.errors import InvalidSettings
+from roadstead.issuers.cluster_keys import ClusterKeys
 from roadstead.proxies import Proxy
 from roadstead.settings import EnvReader
 from roadstead.tokens.keys import Algorithm
@@ -30,7 +31,8 @@ _TEXTS: Final = (
     *("issuer", "audience", *KEY_FIELDS),
     *("keyId", "caFile", "subjectClaim", "groupsClaim", "scopesClaim"),
 )
-_SWITCHES: Final = ("allowHttp", "allowMissingIat")
+FROM_CLUSTER: Final = "keysFromCluster"
+_SWITCHES: Final = ("allowHttp", "allowMissingIat", FROM_CLUSTER)
 _FIELDS: Final = frozenset(
     {*_TEXTS, *PREFIX_FIELDS, *_SWITCHES, "algorithms", "audiences", "maxLifetimeSeconds"}
 )
@@ -41,7 +43,7 @@ _REQUIRED_PREFIXES: Final = ("subjectPrefix", "groupsPrefix")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class IssuerSettings:
-    """One issuer; exactly one of the four sources of keys is set."""
+    """One issuer; exactly one of the five sources of keys is set."""
 
     issuer: str
     audience: str
@@ -50,6 +52,8 @@ class IssuerSettings:
     public_key_file: Path | None = None
     jwks_file: Path | None = None
     jwks_url: str = ""
+    keys_from_cluster: bool = False
+    """Whether the issuer is this cluster, whose API server has the keys."""
     key_id: str = ""
     """The `kid` of the key in secret_file or public_key_file; if empty, tokens must have none."""
     algorithms: frozenset[str] = frozenset(Algorithm)
@@ -77,6 +81,8 @@ class TokenSettings:
     """The authorities of issuers without a caFile."""
     proxy: Proxy | None = None
     """For the requests to issuers."""
+    cluster: ClusterKeys | None = None
+    """Where the keys of this cluster are read; None outside of a pod."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> TokenSettings:
@@ -93,13 +99,18 @@ class TokenSettings:
             "ROADSTEAD_TOKEN_MAX_LIFETIME_SECONDS", MAX_LIFETIME_SECONDS, high=MAX_LIFETIME_LIMIT
         )
         authorities, proxy = Authorities.read(env), Proxy.read(env, "TOKENS")
+        cluster = ClusterKeys.read(env)
         env.done()
+        issuers = read_issuers(path)
+        if cluster is None and any(each.keys_from_cluster for each in issuers):
+            raise InvalidSettings(f"{path}: {FROM_CLUSTER} works only in a pod")
         return cls(
-            issuers=read_issuers(path),
+            issuers=issuers,
             leeway=leeway,
             max_lifetime=lifetime,
             authorities=authorities,
             proxy=proxy,
+            cluster=cluster,
         )
 
 
@@ -142,8 +153,8 @@ def _faults(entry: object) -> Iterator[str]:
     for name in ("issuer", "audience"):
         if name not in entry:
             yield f"{name} is missing"
-    if len(entry.keys() & set(KEY_FIELDS)) != 1:
-        yield f"exactly one of {', '.join(KEY_FIELDS)} must be set"
+    if len(entry.keys() & set(KEY_FIELDS)) + (entry.get(FROM_CLUSTER) is True) != 1:
+        yield f"exactly one of {', '.join((*KEY_FIELDS, FROM_CLUSTER))} must be set"
     for name in _SWITCHES:
         if not isinstance(entry.get(name, False), bool):
             yield f"{name} is not true or false"
@@ -216,6 +227,7 @@ def _parse_issuer(entry: Mapping[str, Any], *, folder: Path) -> IssuerSettings:
         public_key_file=file("publicKeyFile"),
         jwks_file=file("jwksFile"),
         jwks_url=entry.get("jwksUrl", ""),
+        keys_from_cluster=entry.get(FROM_CLUSTER, False),
         key_id=entry.get("keyId", ""),
         algorithms=frozenset(entry.get("algorithms", Algorithm)),
         more_audiences=frozenset(entry.get("audiences", ())),

@@ -16,6 +16,8 @@ from roadstead.proxies import Proxy, request_options
 from roadstead.tokens.jwks import MAX_JWKS_BYTES
 
 TIMEOUT_SECONDS: Final = 5.0
+_ACCEPTED: Final = "application/jwk-set+json, application/json"
+"""The first is that of RFC 7517, 8.5.2, without which the kube-apiserver answers 406."""
 
 
 class KeysUnavailable(RoadsteadError):
@@ -71,6 +73,8 @@ class UrlReader:
     authorities: Authorities = SYSTEM_AUTHORITIES
     proxy: Proxy | None = None
     timeout: float = TIMEOUT_SECONDS
+    token_file: Path | None = None
+    """A bearer token to authenticate with, read at each request."""
 
     @property
     def where(self) -> str:
@@ -85,8 +89,7 @@ class UrlReader:
                 allow_redirects=False,
                 ssl=self.authorities.context(),
                 **request_options(self.proxy, self.url),
-                # A compressed response can expand to a thousand times the limit.
-                headers={hdrs.ACCEPT: "application/json", hdrs.ACCEPT_ENCODING: "identity"},
+                headers=await asyncio.to_thread(self._headers),
                 timeout=aiohttp.ClientTimeout(total=self.timeout),
             ) as response:
                 if response.status != 200:
@@ -100,6 +103,20 @@ class UrlReader:
             raise KeysUnavailable(f"{self.url}: the proxy answered {error.status}") from None
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
             raise KeysUnavailable(f"{self.url}: no response ({type(error).__name__})") from None
+
+    def _headers(self) -> dict[str, str]:
+        # A compressed response can expand to a thousand times the limit.
+        headers = {hdrs.ACCEPT: _ACCEPTED, hdrs.ACCEPT_ENCODING: "identity"}
+        if self.token_file is not None:
+            headers[hdrs.AUTHORIZATION] = f"Bearer {_read_token(self.token_file)}"
+        return headers
+
+
+def _read_token(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
+    except (OSError, ValueError):
+        raise KeysUnavailable(f"the token in {path} can't be read") from None
 
 
 async def _read_limited(content: aiohttp.StreamReader) -> bytes:

@@ -171,6 +171,14 @@ def _key_source(
             proxy=shared.proxy,
         )
         return reader, parse_jwks, REFRESH_SECONDS
+    if settings.keys_from_cluster and shared.cluster is not None:
+        reader = UrlReader(
+            url=shared.cluster.url,
+            session=session,
+            authorities=Authorities.of_file(shared.cluster.ca_file, otherwise=shared.authorities),
+            token_file=shared.cluster.token_file,
+        )
+        return reader, parse_jwks, REFRESH_SECONDS
     if settings.jwks_file:
         return FileReader(path=settings.jwks_file), parse_jwks, FILE_REFRESH_SECONDS
     kid = settings.key_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from roadstead.api.group import ANNOTATION_RECEIPT
+from roadstead.api.group import ANNOTATION_RECEIPT, ANNOTATION_REQUESTED_BY
 from roadstead.api.modelserve import KIND, ModelServe
 from roadstead.api.object_names import MAX_NAME
 from roadstead.api.raw import section
@@ -23,6 +23,11 @@ class _Verdict:
     binding: Binding
     key_id: str
     """The key that signed the receipt; empty if the receipt is invalid."""
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        """What a change of makes a new verdict necessary."""
+        return self.generation, self.receipt, self.binding.requested_by
 
 
 class AdmittedServes:
@@ -55,9 +60,9 @@ class AdmittedServes:
         if self._verifier is None:
             return True
         uid, generation = serve.meta.uid, serve.meta.generation
-        text = receipt_of(serve)
+        text, author = receipt_of(serve), requested_by(serve)
         known = self._verdicts.get(uid)
-        if known is None or (known.generation, known.receipt) != (generation, text):
+        if known is None or known.key != (generation, text, author):
             binding = binding_of(serve)
             key_id = _key_id(self._verifier, text, binding)
             known = _Verdict(generation=generation, receipt=text, binding=binding, key_id=key_id)
@@ -74,6 +79,11 @@ def receipt_of(serve: ModelServe) -> str:
     return str(serve.meta.annotations.get(ANNOTATION_RECEIPT, ""))
 
 
+def requested_by(serve: ModelServe) -> str:
+    """The ServiceAccount that the object names as its author; empty without one."""
+    return str(serve.meta.annotations.get(ANNOTATION_REQUESTED_BY, ""))
+
+
 def binding_of(serve: ModelServe) -> Binding:
     """The binding that the receipt of a stored ModelServe must have."""
     return Binding(
@@ -84,6 +94,7 @@ def binding_of(serve: ModelServe) -> Binding:
         generate_name=str(section(serve.raw, "metadata").get("generateName", ""))[: MAX_NAME + 1],
         uid=serve.meta.uid,
         spec_digest=spec_digest(KIND, section(serve.raw, "spec")),
+        requested_by=requested_by(serve),
     )
 
 

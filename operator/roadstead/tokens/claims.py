@@ -142,13 +142,13 @@ def _read_text(claims: Mapping[str, Any], name: str, *, reason: str) -> str:
     value = claims.get(name)
     if value is None:
         raise InvalidToken(f"the claim {name} is missing", reason=reason)
-    if not _is_text(value):
+    if not is_text(value):
         message = f"the claim {name} is not printable text of 1 to {MAX_TEXT} characters"
         raise InvalidToken(message, reason=reason)
     return str(value)
 
 
-def _is_text(value: object, limit: int = MAX_TEXT) -> bool:
+def is_text(value: object, limit: int = MAX_TEXT) -> bool:
     """Whether it is text that may be written to logs and events unescaped."""
     return (
         isinstance(value, str)
@@ -161,7 +161,7 @@ def _is_text(value: object, limit: int = MAX_TEXT) -> bool:
 def _read_audience(claims: Mapping[str, Any]) -> tuple[str, ...]:
     value = claims.get("aud")
     audience = [value] if isinstance(value, str) else value
-    if not isinstance(audience, list) or not audience or not all(map(_is_text, audience)):
+    if not isinstance(audience, list) or not audience or not all(map(is_text, audience)):
         message = "the claim aud is missing, or neither text nor a list of texts"
         raise InvalidToken(message, reason="TokenAudience")
     return tuple(audience)
@@ -180,7 +180,7 @@ def _read_groups(claims: Mapping[str, Any], name: str) -> tuple[list[str], tuple
     entries = [value] if isinstance(value, str) else value
     if not isinstance(entries, list):
         raise _invalid_claim(name, "is neither text nor a list of texts")
-    groups = [each for each in entries if _is_text(each, MAX_GROUP)]
+    groups = [each for each in entries if is_text(each, MAX_GROUP)]
     dropped = [each for each in entries if each != "" and each not in groups]
     return groups, (Remark.GROUPS_DROPPED,) if dropped else ()
 
@@ -193,7 +193,7 @@ def _read_scopes(claims: Mapping[str, Any], name: str) -> list[str]:
         return []
     if not isinstance(entries, list):
         raise _invalid_claim(name, "is neither text nor a list of texts")
-    return [each for each in entries if _is_text(each)]
+    return [each for each in entries if is_text(each)]
 
 
 def _get_claim(value: object, path: str) -> object:

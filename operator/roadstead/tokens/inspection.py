@@ -11,7 +11,7 @@ from typing import Any, Final
 from roadstead.errors import InvalidToken
 from roadstead.tokens.keys import Key
 from roadstead.tokens.parsing import TOKEN_TYPES, parse
-from roadstead.tokens.receipts import MAX_RECEIPT_BYTES, RECEIPT_TYPE
+from roadstead.tokens.receipts import MAX_RECEIPT_BYTES, RECEIPT_TYPES
 from roadstead.tokens.verification import check_signed_by
 
 _TIMES: Final = (("iat", "issued"), ("nbf", "valid from"), ("exp", "expires"))
@@ -30,7 +30,7 @@ def inspect(token: str, *, now: int, keys: Sequence[Key] = ()) -> Inspection:
 
     Raises InvalidToken if the token is malformed. The audience is not checked.
     """
-    types = TOKEN_TYPES | {RECEIPT_TYPE}
+    types = TOKEN_TYPES | RECEIPT_TYPES
     untrusted = parse(token, types=types, limit=MAX_RECEIPT_BYTES)
     signature, is_signed = "not checked: no key given", True
     if keys:

@@ -3,6 +3,10 @@
 A receipt grants nothing. It is a JWT with its own type (RFC 8725, 3.11 and 3.12) and its own
 keys, so a token is never accepted as a receipt, nor a receipt as a token. It does not expire,
 since it records who made a request; its key can be retired.
+
+Receipts of ServiceAccounts, which need no token, have another type than those of tokens. Such a
+receipt is valid only beside an annotation with the account's name, because an admission policy
+lets nobody else write that name.
 """
 
 from __future__ import annotations
@@ -20,6 +24,10 @@ from roadstead.tokens.keys import Algorithm, Key
 from roadstead.tokens.parsing import UntrustedToken, parse
 
 RECEIPT_TYPE: Final = "roadstead-receipt+jwt"
+"""Of a request with a token."""
+ACCOUNT_RECEIPT_TYPE: Final = "roadstead-account-receipt+jwt"
+"""Of a request by a ServiceAccount, by the API server's word."""
+RECEIPT_TYPES: Final = frozenset({RECEIPT_TYPE, ACCOUNT_RECEIPT_TYPE})
 MAX_RECEIPT_BYTES: Final = 32 * 1024
 """Sufficient for the groups and scopes of the largest token."""
 LEEWAY_SECONDS: Final = 60
@@ -42,6 +50,8 @@ class Binding:
     generate_name: str = ""
     uid: str = ""
     spec_digest: str
+    requested_by: str = ""
+    """The annotation with the ServiceAccount that requested it without a token; else empty."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -82,7 +92,14 @@ def sign(
     key: Ed25519PrivateKey,
     key_id: str,
 ) -> str:
-    """Return a signed receipt; `issued_at` is in seconds since 1970."""
+    """Return a signed receipt; `issued_at` is in seconds since 1970.
+
+    It is one of a ServiceAccount if the binding has `requested_by`, which then is the subject.
+    """
+    object_claims = dataclasses.asdict(binding)
+    if not binding.requested_by:
+        # Earlier versions don't know the claim.
+        del object_claims["requested_by"]
     claims = {
         "sub": subject,
         "origin": issuer,
@@ -90,9 +107,10 @@ def sign(
         "scopes": sorted(scopes),
         "contract": contract,
         "iat": issued_at,
-        "object": dataclasses.asdict(binding),
+        "object": object_claims,
     }
-    headers = {"typ": RECEIPT_TYPE, "kid": key_id}
+    kind = ACCOUNT_RECEIPT_TYPE if binding.requested_by else RECEIPT_TYPE
+    headers = {"typ": kind, "kid": key_id}
     return jwt.encode(claims, key, algorithm=Algorithm.EDDSA, headers=headers)
 
 
@@ -128,7 +146,7 @@ class ReceiptVerifier:
 
     def _verify_signature(self, text: str) -> Receipt:
         try:
-            untrusted = parse(text, types=frozenset({RECEIPT_TYPE}), limit=MAX_RECEIPT_BYTES)
+            untrusted = parse(text, types=RECEIPT_TYPES, limit=MAX_RECEIPT_BYTES)
         except InvalidToken:
             raise _forged("it is malformed") from None
         if untrusted.header["alg"] != Algorithm.EDDSA:
@@ -139,7 +157,11 @@ class ReceiptVerifier:
             raise InvalidReceipt(message, reason="ReceiptKeyUnknown")
         if not key.verifies(untrusted.signing_input, untrusted.signature):
             raise _forged("its signature does not match")
-        return _parse_receipt(untrusted)
+        receipt = _parse_receipt(untrusted)
+        is_of_account = untrusted.header.get("typ") == ACCOUNT_RECEIPT_TYPE
+        if receipt.binding.requested_by != (receipt.subject if is_of_account else ""):
+            raise _forged("its type is not that of its subject")
+        return receipt
 
 
 def _parse_receipt(verified: UntrustedToken) -> Receipt:
@@ -167,6 +189,9 @@ def _check_object(receipt: Binding, actual: Binding) -> None:
     if not (same_place and same_uid and _same_name(receipt, actual)):
         message = "the receipt is for another object: apply this one with a token"
         raise InvalidReceipt(message, reason="ReceiptOtherObject")
+    if receipt.requested_by != actual.requested_by:
+        message = "the receipt is for another author than the object names: apply it with a token"
+        raise InvalidReceipt(message, reason="ReceiptOtherAuthor")
 
 
 def _same_name(receipt: Binding, actual: Binding) -> bool:

@@ -1,6 +1,8 @@
 """Decisions of both webhooks, given the facts."""
 
 import dataclasses
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.errors import InvalidReceipt, InvalidToken
 from roadstead.tokens.claims import Remark
+from roadstead_webhooks import admission
 from roadstead_webhooks.admission.mutating import mutate
 from roadstead_webhooks.admission.offload import LARGE_EFFORT
 from roadstead_webhooks.admission.review import AdmissionRequest, Operation
@@ -65,9 +68,56 @@ def test_changing_a_spec_without_a_token_is_denied(kind: str) -> None:
     assert reason(request("UPDATE", changed, thing(kind), kind=kind)) == "TokenMissing"
 
 
-def test_invalid_token_is_denied_even_if_none_is_required() -> None:
+@pytest.mark.parametrize("why", ["TokenSignature", "TokenRevoked", "TokenKeyUnknown"])
+def test_invalid_token_is_denied_even_if_none_is_required(why: str) -> None:
     asked = request("UPDATE", with_annotations(), thing())
-    assert reason(asked, token=EXPIRED) == "TokenExpired"
+    token = InvalidToken("it is bad", reason=why)
+    assert reason(asked, token=token, receipt=receipt(asked)) == why
+
+
+def test_expired_token_beside_an_unchanged_spec_is_ignored_with_a_warning() -> None:
+    asked = request("UPDATE", with_annotations(), thing())
+    mutation = mutate(asked, facts(token=EXPIRED, receipt=receipt(asked)), RULES)
+    assert (mutation.denial, mutation.author) == (None, None)
+    assert "expired" in mutation.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("asked", "known"),
+    [
+        pytest.param(request("CREATE", with_annotations()), {}, id="a new object"),
+        pytest.param(
+            request("UPDATE", with_annotations(spec={"modelName": "b"}), thing()),
+            {},
+            id="another spec",
+        ),
+        pytest.param(
+            request("UPDATE", with_annotations(), thing()), {"receipt": FORGED}, id="no receipt"
+        ),
+        pytest.param(
+            request(
+                "UPDATE",
+                thing("Model", annotations={TOKEN: "t", DELETION: "yes"}),
+                thing("Model"),
+                kind="Model",
+            ),
+            {},
+            id="a deletion",
+        ),
+    ],
+)
+def test_expired_token_is_denied_where_one_is_required(
+    asked: AdmissionRequest, known: dict[str, Any]
+) -> None:
+    assert reason(asked, **{"token": EXPIRED, "receipt": receipt(asked), **known}) == "TokenExpired"
+
+
+def test_no_denial_makes_flux_recreate_the_object() -> None:
+    # With `force`, Flux deletes and recreates what is answered with 409 or 422.
+    sources = Path(admission.__file__).parent.glob("*.py")
+    codes = {code for path in sources for code in re.findall(r"code=(\d+)", path.read_text())}
+    assert codes
+    assert not codes & {"409", "422"}
 
 
 @pytest.mark.parametrize("remark", list(Remark))

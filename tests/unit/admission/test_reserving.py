@@ -165,7 +165,7 @@ async def test_conflicts_are_retried_a_limited_number_of_times() -> None:
     contracts.faults = [KubeConflict("changed", status=409)] * RESERVATION_ATTEMPTS
     answer = await webhook(contracts).take(claim("b"), dry_run=False)
     assert answer is not None
-    assert answer.code == 409
+    assert answer.code == 429
 
 
 async def test_outage_of_the_api_server_denies_requests() -> None:

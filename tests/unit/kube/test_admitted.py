@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from roadstead.api.group import ANNOTATION_RECEIPT
+from roadstead.api.group import ANNOTATION_RECEIPT, ANNOTATION_REQUESTED_BY
 from roadstead.api.modelserve import ModelServe
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.tokens.receipt_keys import SigningKey
@@ -95,3 +95,15 @@ def test_a_deleted_server_is_forgotten() -> None:
     assert admitted.has(ModelServe.parse(ADMITTED))
     admitted.forget("u-1")
     assert not admitted.has(ModelServe.parse({**ADMITTED, "spec": {}}))
+
+
+def test_a_receipt_of_an_account_is_void_without_its_name_beside_it() -> None:
+    name = "system:serviceaccount:flux-system:applier"
+    named = thing(generation=1, annotations={ANNOTATION_REQUESTED_BY: name})
+    admitted = AdmittedServes(verifier_of(KEY))
+    whole = with_receipt(named, KEY, account=name)
+    assert admitted.has(ModelServe.parse(whole))
+    text = whole["metadata"]["annotations"][ANNOTATION_RECEIPT]
+    # The generation stays the same: annotations don't change it.
+    assert not admitted.has(ModelServe.parse(with_receipt_text(text)))
+    assert admitted.has(ModelServe.parse(whole))

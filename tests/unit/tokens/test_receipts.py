@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from roadstead.errors import InvalidKey, InvalidReceipt
 from roadstead.tokens.receipt_keys import SigningKey, public_keys
 from roadstead.tokens.receipts import (
+    ACCOUNT_RECEIPT_TYPE,
     MAX_RECEIPT_BYTES,
     RECEIPT_TYPE,
     Binding,
@@ -264,3 +265,59 @@ def test_token_that_is_signed_with_a_receipt_key_is_refused() -> None:
     """The two kinds share nothing: a token by the receipts' key is of no issuer's."""
     token = signed(claims(), algorithm="EdDSA", private=KEY.private)
     assert refusal(token, verifier()) == "TokenAlgorithm"
+
+
+ACCOUNT = "system:serviceaccount:flux-system:applier"
+OF_ACCOUNT = dataclasses.replace(BINDING, requested_by=ACCOUNT)
+
+
+def account_receipt(subject: str = ACCOUNT) -> str:
+    """Return a receipt of a ServiceAccount."""
+    return sign(
+        subject=subject,
+        issuer="kubernetes",
+        groups=frozenset({"a"}),
+        scopes=frozenset(),
+        contract="demo",
+        binding=OF_ACCOUNT,
+        issued_at=NOW,
+        key=KEY.private,
+        key_id=KEY.key_id,
+    )
+
+
+def test_receipt_of_an_account_has_a_type_of_its_own() -> None:
+    text = account_receipt()
+    assert jwt.get_unverified_header(text)["typ"] == ACCOUNT_RECEIPT_TYPE
+    assert checking(KEY).verify(text, OF_ACCOUNT, now=NOW).subject == ACCOUNT
+
+
+@pytest.mark.parametrize("name", ["", "alice", f"{ACCOUNT}2"])
+def test_receipt_of_an_account_is_invalid_beside_another_name(name: str) -> None:
+    beside = dataclasses.replace(BINDING, requested_by=name)
+    assert refused(account_receipt(), beside) == "ReceiptOtherAuthor"
+
+
+def test_receipt_of_a_token_is_invalid_beside_the_name_of_an_account() -> None:
+    assert refused(receipt(), OF_ACCOUNT) == "ReceiptOtherAuthor"
+
+
+def test_receipt_of_an_account_names_no_other_subject() -> None:
+    assert refused(account_receipt("alice"), OF_ACCOUNT) == "ReceiptForged"
+
+
+@pytest.mark.parametrize(
+    ("text", "typ"),
+    [(receipt(), ACCOUNT_RECEIPT_TYPE), (account_receipt(), RECEIPT_TYPE)],
+    ids=["a token's", "an account's"],
+)
+def test_receipt_of_one_type_does_not_pass_for_the_other(text: str, typ: str) -> None:
+    payload = jwt.decode(text, options={"verify_signature": False})
+    headers = {"typ": typ, "kid": KEY.key_id}
+    changed = jwt.encode(payload, KEY.private, algorithm="EdDSA", headers=headers)
+    assert refused(changed, OF_ACCOUNT if ACCOUNT in str(payload) else BINDING) == "ReceiptForged"
+
+
+def test_receipt_of_a_token_has_no_claim_that_earlier_versions_do_not_know() -> None:
+    payload = jwt.decode(receipt(), options={"verify_signature": False})
+    assert "requested_by" not in payload["object"]

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT
+import dataclasses
+
+from roadstead.api.group import (
+    ANNOTATION_DELETION,
+    ANNOTATION_RECEIPT,
+    ANNOTATION_REQUESTED_BY,
+)
 from roadstead_webhooks.admission import reviewed_objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.gathering import Gatherer
@@ -81,9 +87,12 @@ class Admission:
             return AdmissionAnswer(allowed=True, reason="Allowed")
         now = int(facts.now.timestamp())
         receipt = request.old_annotations.get(ANNOTATION_RECEIPT)
+        requested_by = request.old_annotations.get(ANNOTATION_REQUESTED_BY)
         permit = request.old_annotations.get(ANNOTATION_DELETION)
         if mutation.author:
             binding = reviewed_objects.binding(request, request.object, contract=mutation.contract)
+            requested_by = mutation.author.account or None
+            binding = dataclasses.replace(binding, requested_by=mutation.author.account)
             contract = mutation.contract or str(request.spec.get("contract") or "")
             receipt = self._receipts.sign(mutation.author, binding, contract=contract, now=now)
         if mutation.deletion:
@@ -91,12 +100,18 @@ class Admission:
             permit = self._receipts.sign(mutation.deletion, binding, contract="", now=now)
         if ANNOTATION_DELETION not in request.annotations:
             permit = None  # users may remove a deletion permit
-        changes = Changes(receipt=receipt, deletion=permit, contract=mutation.contract)
+        changes = Changes(
+            receipt=receipt,
+            requested_by=requested_by,
+            deletion=permit,
+            contract=mutation.contract,
+        )
         author = mutation.author or mutation.deletion
         return AdmissionAnswer(
             allowed=True,
             reason="Signed" if author else "Unchanged",
             subject=author.caller.subject if author else "",
+            warnings=mutation.warnings,
             patch=tuple(patch(request.object, changes)),
         )
 

@@ -15,6 +15,7 @@ from roadstead.errors import InvalidReceipt, InvalidToken
 from roadstead.policy.contract.contract_choice import Offer
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipts import Receipt
+from roadstead_webhooks.admission.service_accounts import AccountGroups
 
 MemoryFit = Literal["Off", "Warn", "Deny"]
 
@@ -31,6 +32,8 @@ class Rules:
     """The resources that count as devices."""
     memory_fit: MemoryFit = "Warn"
     """The effect of a memory limit below the estimate."""
+    accounts: AccountGroups = dataclasses.field(default_factory=dict)
+    """The ServiceAccounts that need no token, and the groups that they have."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

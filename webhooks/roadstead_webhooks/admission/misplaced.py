@@ -11,6 +11,7 @@ from roadstead.api.group import (
     ANNOTATION_DELETION,
     ANNOTATION_LAST_APPLIED,
     ANNOTATION_RECEIPT,
+    ANNOTATION_REQUESTED_BY,
     ANNOTATION_TOKEN,
 )
 from roadstead.api.raw import Raw, section
@@ -25,7 +26,9 @@ _BEGINS: Final = "eyJ"
 """base64url of `{"`. JWTs with spaces before the quote are not matched."""
 Text = tuple[tuple[str, ...], str]
 """The path of a text in an object, and the text."""
-_OURS: Final = frozenset({ANNOTATION_TOKEN, ANNOTATION_RECEIPT, ANNOTATION_DELETION})
+_OURS: Final = frozenset(
+    {ANNOTATION_TOKEN, ANNOTATION_RECEIPT, ANNOTATION_REQUESTED_BY, ANNOTATION_DELETION}
+)
 
 
 def find_misplaced_token(raw: Raw, old: Raw, *, token: str = "") -> str:

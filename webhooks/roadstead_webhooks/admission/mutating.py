@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from roadstead.api.contract.contract_limits import Authorization
 from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_TOKEN
@@ -12,13 +13,13 @@ from roadstead.errors import InvalidToken
 from roadstead.excerpts import truncate
 from roadstead.policy.contract.contract_choice import Choice, choose
 from roadstead.policy.contract.contract_policy import Caller, authorizes, relevant
-from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import reviewed_objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.foreign import deny_oversized
 from roadstead_webhooks.admission.misplaced import find_misplaced_token
 from roadstead_webhooks.admission.offload import LARGE_EFFORT
+from roadstead_webhooks.admission.requesters import Requester, requester_of
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
 from roadstead_webhooks.admission.validating import (
     contract_facts,
@@ -37,6 +38,8 @@ class Author:
 
     caller: Caller
     issuer: str
+    account: str = ""
+    """The ServiceAccount that requested it without a token; else empty."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -52,10 +55,14 @@ class Mutation:
     """The value to set `spec.contract` to."""
     untouched: bool = False
     """Whether the request has no object to store."""
+    warnings: tuple[str, ...] = ()
 
 
 def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
-    """Decide on a request; never raises. Only holders of a valid token get a receipt."""
+    """Decide on a request; never raises.
+
+    Only holders of a valid token get a receipt, and ServiceAccounts that need none.
+    """
     if request.mismatch:
         return Mutation(denial=deny("RequestMismatch", request.mismatch, code=400))
     if request.operation == Operation.DELETE or request.subresource:
@@ -64,10 +71,11 @@ def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
         return Mutation(
             denial=deny_oversized(request), contract=reviewed_objects.kept_contract(request)
         )
-    token = facts.token
-    if isinstance(token, InvalidToken):
+    token, expired = facts.token, _is_expired_and_not_needed(request, facts)
+    if isinstance(token, InvalidToken) and not expired:
         return Mutation(denial=deny(token.reason, f"{ANNOTATION_TOKEN}: {token}"))
-    if token is None and request.effort > LARGE_EFFORT and _needs_token(request, rules):
+    requester = requester_of(request, token, rules.accounts)
+    if requester is None and request.effort > LARGE_EFFORT and _needs_token(request, rules):
         # Small objects are searched first, so that the message can name a misplaced token.
         return Mutation(denial=_deny_without_token(request))
     if large := deny_oversized(request):
@@ -75,13 +83,14 @@ def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
     given = str(request.annotations.get(ANNOTATION_TOKEN, ""))
     if path := find_misplaced_token(request.object, request.old, token=given):
         return Mutation(denial=_deny_misplaced(path))
-    deletion = _deletion_author(request, token, rules)
+    deletion = _deletion_author(request, requester, rules)
     if isinstance(deletion, AdmissionAnswer):
         return Mutation(denial=deletion)
     if reviewed_objects.is_unchanged(request):
-        return _mutate_unchanged(request, facts, rules, deletion)
-    if isinstance(token, Claims):
-        return _mutate_changed(request, facts, rules, token, deletion)
+        mutation = _mutate_unchanged(request, facts, rules, requester, deletion)
+        return dataclasses.replace(mutation, warnings=_EXPIRED) if expired else mutation
+    if requester is not None:
+        return _mutate_changed(request, facts, rules, requester, deletion)
     if is_operators_model(request, rules):
         # No receipt: the user name is unproven here, so anyone who reaches this port could have a
         # receipt signed in the operator's name.
@@ -89,55 +98,78 @@ def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
     return Mutation(denial=_deny_without_token(request))
 
 
+def _is_expired_and_not_needed(request: AdmissionRequest, facts: Facts) -> bool:
+    """Return whether an old manifest is applied again, whose token has expired since.
+
+    The spec is unchanged, so nobody needs to be known; the token is removed like a valid one.
+    """
+    expired = isinstance(facts.token, InvalidToken) and facts.token.reason == "TokenExpired"
+    kept = isinstance(facts.receipt, Receipt) and reviewed_objects.is_unchanged(request)
+    return expired and kept and not _asks_for_deletion(request)
+
+
 def _mutate_unchanged(
-    request: AdmissionRequest, facts: Facts, rules: Rules, deletion: Author | None
+    request: AdmissionRequest,
+    facts: Facts,
+    rules: Rules,
+    requester: Requester | None,
+    deletion: Author | None,
 ) -> Mutation:
     """Keep the old receipt, so that applying a manifest again changes nothing.
 
-    If that receipt is invalid, as on an object that is older than the webhooks, a valid token gets
-    a new one.
+    If that receipt is invalid, as on an object that is older than the webhooks, a requester gets a
+    new one.
     """
     is_valid = isinstance(facts.receipt, Receipt)
     contract = reviewed_objects.kept_contract(request)
-    if is_valid or not isinstance(facts.token, Claims):
+    if is_valid or requester is None:
         return Mutation(deletion=deletion, contract=contract)
     named = contract or str(request.spec.get("contract") or "")
-    author = _author(facts.token, _authorizations(request, facts, rules, contract=named))
+    checks = _authorizations(request, facts, rules, requester, contract=named)
+    author = _author(requester, checks)
     return Mutation(author=author, deletion=deletion, contract=contract)
 
 
 def _mutate_changed(
-    request: AdmissionRequest, facts: Facts, rules: Rules, token: Claims, deletion: Author | None
+    request: AdmissionRequest,
+    facts: Facts,
+    rules: Rules,
+    requester: Requester,
+    deletion: Author | None,
 ) -> Mutation:
     if request.kind != "ModelServe" or not reviewed_objects.is_readable(request.object):
         # If the object is not readable, the schema rejects it next, with a better message.
-        return Mutation(
-            author=_author(token, _authorizations(request, facts, rules)), deletion=deletion
-        )
+        checks = _authorizations(request, facts, rules, requester)
+        return Mutation(author=_author(requester, checks), deletion=deletion)
     serve = ModelServe.parse(request.object)
-    choice = choose(facts.offers, contract_facts(serve, _caller(token), facts, rules))
-    if choice.contract is None or _lacks_groups(choice, token):
-        return Mutation(denial=_deny_uncovered(choice, token))
+    choice = choose(facts.offers, contract_facts(serve, requester.caller, facts, rules))
+    if choice.contract is None or _lacks_groups(choice, requester):
+        return Mutation(denial=_deny_uncovered(choice, requester))
     name = choice.contract.meta.name
-    author = _author(token, _authorizations(request, facts, rules, contract=name))
+    author = _author(requester, _authorizations(request, facts, rules, requester, contract=name))
     return Mutation(author=author, deletion=deletion, contract=name)
 
 
-def _lacks_groups(choice: Choice, token: Claims) -> bool:
+def _lacks_groups(choice: Choice, requester: Requester) -> bool:
     """Return whether the token may be the cause; the receipt no longer shows that."""
     refused = any(each.reason == "NotAuthorized" for each in choice.violations)
-    return refused and bool(token.remarks)
+    return refused and bool(requester.remarks)
 
 
-def _deny_uncovered(choice: Choice, token: Claims) -> AdmissionAnswer:
+def _deny_uncovered(choice: Choice, requester: Requester) -> AdmissionAnswer:
     denial = deny_for(choice.violations)
-    advice = (remark.advice for remark in token.remarks)
+    advice = (remark.advice for remark in requester.remarks)
     message = "; ".join((denial.message, *advice))
-    return deny(denial.reason, message, subject=token.subject)
+    return deny(denial.reason, message, subject=requester.caller.subject)
 
 
 def _authorizations(
-    request: AdmissionRequest, facts: Facts, rules: Rules, *, contract: str = ""
+    request: AdmissionRequest,
+    facts: Facts,
+    rules: Rules,
+    requester: Requester,
+    *,
+    contract: str = "",
 ) -> Iterator[Authorization]:
     """Yield the authorizations that the author in a receipt is checked against."""
     if request.kind == "ModelServe":
@@ -145,37 +177,34 @@ def _authorizations(
         yield from (each.authorization for each in found)
         return
     yield Authorization(groups=rules.admin_groups)
-    if (
-        request.kind == "Model"
-        and request.operation == Operation.CREATE
-        and isinstance(facts.token, Claims)
-    ):
-        caller = _caller(facts.token)
+    if request.kind == "Model" and request.operation == Operation.CREATE:
         for offer in facts.offers:
-            if authorizes(offer.contract, caller, request.name):
+            if authorizes(offer.contract, requester.caller, request.name):
                 yield offer.contract.authorization
 
 
-def _caller(claims: Claims) -> Caller:
-    return Caller(subject=claims.subject, groups=claims.groups, scopes=claims.scopes)
+def _author(requester: Requester, checks: Iterable[Authorization]) -> Author:
+    caller = relevant(requester.caller, checks)
+    return Author(caller=caller, issuer=requester.issuer, account=requester.account)
 
 
-def _author(claims: Claims, checks: Iterable[Authorization]) -> Author:
-    return Author(caller=relevant(_caller(claims), checks), issuer=claims.issuer)
+def _asks_for_deletion(request: AdmissionRequest) -> bool:
+    asked = request.annotations.get(ANNOTATION_DELETION)
+    if not asked or request.kind == "ModelServe" or request.operation != Operation.UPDATE:
+        return False
+    return bool(asked != request.old_annotations.get(ANNOTATION_DELETION))
 
 
 def _deletion_author(
-    request: AdmissionRequest, token: Claims | InvalidToken | None, rules: Rules
+    request: AdmissionRequest, requester: Requester | None, rules: Rules
 ) -> Author | AdmissionAnswer | None:
-    asked = request.annotations.get(ANNOTATION_DELETION)
-    if not asked or request.kind == "ModelServe" or request.operation != Operation.UPDATE:
+    if not _asks_for_deletion(request):
         return None
-    if asked == request.old_annotations.get(ANNOTATION_DELETION):
-        return None
-    if not isinstance(token, Claims):
+    # A ServiceAccount deletes without a permit.
+    if requester is None or requester.account:
         message = f"{ANNOTATION_DELETION} requires a token in {ANNOTATION_TOKEN}"
         return deny("TokenMissing", message)
-    return _author(token, [Authorization(groups=rules.admin_groups)])
+    return _author(requester, [Authorization(groups=rules.admin_groups)])
 
 
 def _deny_without_token(request: AdmissionRequest) -> AdmissionAnswer:
@@ -190,6 +219,12 @@ def _deny_without_token(request: AdmissionRequest) -> AdmissionAnswer:
 
 def _needs_token(request: AdmissionRequest, rules: Rules) -> bool:
     return not reviewed_objects.is_unchanged(request) and not is_operators_model(request, rules)
+
+
+_EXPIRED: Final = (
+    f"{ANNOTATION_TOKEN}: the token has expired and was ignored, since the spec is unchanged; "
+    "remove it from the manifest",
+)
 
 
 def _deny_misplaced(path: str) -> AdmissionAnswer:

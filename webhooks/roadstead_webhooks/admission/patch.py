@@ -10,6 +10,7 @@ from roadstead.api.group import (
     ANNOTATION_DELETION,
     ANNOTATION_LAST_APPLIED,
     ANNOTATION_RECEIPT,
+    ANNOTATION_REQUESTED_BY,
     ANNOTATION_TOKEN,
 )
 from roadstead.api.raw import Raw, section
@@ -23,6 +24,7 @@ class Changes:
     """The values to set in an object; None removes an annotation."""
 
     receipt: str | None
+    requested_by: str | None = None
     deletion: str | None = None
     contract: str = ""
     """The value of `spec.contract`; empty keeps the current one."""
@@ -33,6 +35,7 @@ def patch(raw: Raw, changes: Changes) -> list[Raw]:
     wanted = {
         ANNOTATION_TOKEN: None,
         ANNOTATION_RECEIPT: changes.receipt,
+        ANNOTATION_REQUESTED_BY: changes.requested_by,
         ANNOTATION_DELETION: changes.deletion,
     }
     operations = [*_patch_annotations(raw, wanted), *_patch_managed_fields(raw)]

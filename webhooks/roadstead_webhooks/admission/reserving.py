@@ -130,7 +130,7 @@ class Reservations:
             contract, fresh = await self._read(name), True
         busy = f"too many concurrent requests for contract {name}; retry"
         for entry in batch:
-            _resolve(entry, deny("Conflict", busy, code=409))
+            _resolve(entry, deny("Conflict", busy, code=429))
 
     def _evaluate(
         self, contract: ResourceContract | None, batch: Sequence[_Waiting]
@@ -144,7 +144,7 @@ class Reservations:
             denial = self._denial(contract, kept, claim)
             if denial is None and len(kept) >= MOST_RESERVATIONS:
                 message = f"contract {claim.contract} has {len(kept)} reservations; retry"
-                denial = deny("Conflict", message, code=409)
+                denial = deny("Conflict", message, code=429)
             answers.append(denial)
             if denial is None:
                 kept = reserve(kept, _reservation(claim, kept, now, contract))

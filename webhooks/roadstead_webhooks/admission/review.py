@@ -355,7 +355,7 @@ def to_review(uid: str, answer: AdmissionAnswer) -> dict[str, Any]:
 _REASONS: Final[Mapping[int, str]] = {
     400: "BadRequest",
     403: "Forbidden",
-    409: "Conflict",
+    404: "NotFound",
     413: "RequestEntityTooLarge",
     429: "TooManyRequests",
     500: "InternalError",

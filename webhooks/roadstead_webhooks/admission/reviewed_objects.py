@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from roadstead.api.group import ANNOTATION_REQUESTED_BY
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.tokens.receipts import Binding, spec_digest
@@ -73,6 +74,7 @@ def binding(request: AdmissionRequest, raw: Raw, *, contract: str = "") -> Bindi
         generate_name=meta.get("generateName") or "",
         uid=meta.get("uid") or section(request.old, "metadata").get("uid") or "",
         spec_digest=spec_digest(request.kind, {**spec, "contract": contract} if contract else spec),
+        requested_by=str(section(meta, "annotations").get(ANNOTATION_REQUESTED_BY, "")),
     )
 
 

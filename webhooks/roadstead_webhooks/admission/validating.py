@@ -8,7 +8,12 @@ from collections.abc import Iterable
 from typing import Final
 
 from roadstead.api.contract.demand import Demand
-from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_TOKEN
+from roadstead.api.group import (
+    ANNOTATION_DELETION,
+    ANNOTATION_RECEIPT,
+    ANNOTATION_REQUESTED_BY,
+    ANNOTATION_TOKEN,
+)
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import section
 from roadstead.errors import InvalidReceipt
@@ -24,6 +29,7 @@ from roadstead.tokens.receipts import Receipt
 from roadstead_webhooks.admission import reviewed_objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.foreign import deny_oversized
+from roadstead_webhooks.admission.requesters import account_of
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
 
 GARBAGE_COLLECTORS: Final = frozenset(
@@ -35,6 +41,7 @@ GARBAGE_COLLECTORS: Final = frozenset(
 DELETION_SECONDS: Final = 600
 """The validity of a deletion permit."""
 _SHOWN: Final = 10
+_SIGNED: Final = (ANNOTATION_RECEIPT, ANNOTATION_REQUESTED_BY)
 _SUBRESOURCES: Final = "this subresource can't be updated: expected status or scale"
 
 
@@ -85,12 +92,21 @@ def validate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validatio
     receipt = facts.receipt
     if not isinstance(receipt, Receipt):
         return _deny_receipt(receipt)
-    answer = _check_deletion_permit(request, facts, rules)
+    answer = _check_account(request, receipt) or _check_deletion_permit(request, facts, rules)
     if answer is not None:
         return Validation(answer=answer)
     if request.kind == "ModelServe":
         return _validate_serve(request, facts, rules, receipt)
     return Validation(answer=_authorize(request, caller_of(receipt), facts, rules))
+
+
+def _check_account(request: AdmissionRequest, receipt: Receipt) -> AdmissionAnswer | None:
+    """Return a denial if another user sends the receipt of a ServiceAccount."""
+    account = receipt.binding.requested_by
+    if account in ("", request.username):
+        return None
+    message = f"the receipt is for {account}, and {request.username} sends it"
+    return deny("ReceiptOtherAuthor", message, subject=account)
 
 
 def _validate_serve(
@@ -117,7 +133,7 @@ def _validate_scale(request: AdmissionRequest, facts: Facts, rules: Rules) -> Va
     if type(replicas) is not int:
         return _deny("InvalidObject", "spec.replicas is not an integer", code=400)
     if facts.live is None:
-        return _deny("NotFound", f"{request.title} does not exist", code=409)
+        return _deny("NotFound", f"{request.title} does not exist", code=404)
     if not isinstance(facts.receipt, Receipt):
         return _deny_receipt(facts.receipt)
     serve = dataclasses.replace(facts.live, replicas=replicas)
@@ -184,7 +200,7 @@ def _authorize(
             return AdmissionAnswer(allowed=True, reason="Allowed", subject=caller.subject)
         message = (
             f"no contract allows {caller.subject} to use model "
-            f"{request.name or 'of a generated name'}, and the token has none of the groups "
+            f"{request.name or 'of a generated name'}, and has none of the groups "
             f"{admins}"
         )
         return deny("NotAuthorized", message, subject=caller.subject)
@@ -195,10 +211,7 @@ def _authorize(
             "other users"
         )
         return deny("NotAuthorized", message, subject=caller.subject)
-    message = (
-        f"a ResourceContract requires one of the groups {admins}; the token of {caller.subject} "
-        "has none"
-    )
+    message = f"a ResourceContract requires one of the groups {admins}; {caller.subject} has none"
     return deny("NotAuthorized", message, subject=caller.subject)
 
 
@@ -237,6 +250,9 @@ def _validate_deletion(request: AdmissionRequest, facts: Facts, rules: Rules) ->
         return deny(
             "ModelInUse", f"model {request.name} is used by {shown}{more}: delete them first"
         )
+    account = account_of(request, rules.accounts)
+    if account is not None:
+        return _authorize(request, account.caller, facts, rules)
     permit = facts.deletion
     if not isinstance(permit, Receipt) or _is_expired(permit, facts.now):
         return deny("DeletionNotAsked", _explain_deletion(request))
@@ -277,8 +293,8 @@ def is_operators_model(request: AdmissionRequest, rules: Rules) -> bool:
 
 
 def _keeps_receipt(request: AdmissionRequest) -> bool:
-    before = request.old_annotations.get(ANNOTATION_RECEIPT)
-    return bool(request.annotations.get(ANNOTATION_RECEIPT) == before)
+    now, before = request.annotations, request.old_annotations
+    return all(now.get(key) == before.get(key) for key in _SIGNED)
 
 
 def caller_of(receipt: Receipt) -> Caller:
