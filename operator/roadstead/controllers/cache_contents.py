@@ -34,7 +34,14 @@ _LABELS: Final = frozenset(
 """The labels that the operator writes."""
 _OURS: Final = Keep(
     parts={"spec": None, "status": None},
-    annotations=frozenset({group.ANNOTATION_RECEIPT, group.ANNOTATION_RETRY}),
+    annotations=frozenset(
+        {
+            group.ANNOTATION_RECEIPT,
+            group.ANNOTATION_RETRY,
+            group.ANNOTATION_SERVER_ID,
+            group.ANNOTATION_STORED,
+        }
+    ),
     finalizers=True,
 )
 _CHILD: Final = Keep(
