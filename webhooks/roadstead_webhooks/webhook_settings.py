@@ -13,6 +13,7 @@ from roadstead.ledger.ledger_settings import LedgerSettings
 from roadstead.listeners import ALL_ADDRESSES
 from roadstead.settings import EnvReader
 from roadstead_webhooks.admission.facts import MemoryFit, Rules
+from roadstead_webhooks.admission.restorers import read_restorers
 from roadstead_webhooks.certificates.keeper import Places
 
 _NAMES_MISSING: Final = (
@@ -73,6 +74,7 @@ class WebhookSettings:
             operator=env.text("ROADSTEAD_OPERATOR_USERNAME", operator),
             devices=DeviceNames.read(env),
             memory_fit=cast(MemoryFit, fit),
+            restorers=read_restorers(env),
         )
         tls = env.file("ROADSTEAD_TLS_DIR", "/etc/roadstead/tls")
         receipts = env.file("ROADSTEAD_RECEIPT_KEYS_DIR", "/etc/roadstead/receipt-keys")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT
+from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_STORED
+from roadstead.api.server_ids import new_server_id
 from roadstead_webhooks.admission import reviewed_objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.gathering import Gatherer
@@ -11,7 +12,8 @@ from roadstead_webhooks.admission.offload import Offload
 from roadstead_webhooks.admission.patch import Changes, patch
 from roadstead_webhooks.admission.receipt_signing import Receipts
 from roadstead_webhooks.admission.reserving import Reservations
-from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
+from roadstead_webhooks.admission.restoring import is_restoration
+from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
 from roadstead_webhooks.admission.validating import Validation, validate
 
 _FINAL = frozenset(
@@ -23,6 +25,9 @@ _FINAL = frozenset(
         "MetadataTooLarge",
         "InvalidObject",
         "SubresourceUnknown",
+        "ServerIdChanged",
+        "ServerIdNotTaken",
+        "RestorerExpired",
     }
 )
 """Reasons of denials that don't depend on the cache, beside those of tokens and receipts."""
@@ -79,11 +84,15 @@ class Admission:
     ) -> AdmissionAnswer:
         if mutation.untouched:
             return AdmissionAnswer(allowed=True, reason="Allowed")
-        now = int(facts.now.timestamp())
+        now, server_id = int(facts.now.timestamp()), mutation.server_id
+        if request.kind == "ModelServe" and request.operation == Operation.CREATE:
+            server_id = server_id or new_server_id()
         receipt = request.old_annotations.get(ANNOTATION_RECEIPT)
         permit = request.old_annotations.get(ANNOTATION_DELETION)
         if mutation.author:
-            binding = reviewed_objects.binding(request, request.object, contract=mutation.contract)
+            binding = reviewed_objects.binding(
+                request, request.object, contract=mutation.contract, server_id=server_id
+            )
             contract = mutation.contract or str(request.spec.get("contract") or "")
             receipt = self._receipts.sign(mutation.author, binding, contract=contract, now=now)
         if mutation.deletion:
@@ -91,7 +100,13 @@ class Admission:
             permit = self._receipts.sign(mutation.deletion, binding, contract="", now=now)
         if ANNOTATION_DELETION not in request.annotations:
             permit = None  # users may remove a deletion permit
-        changes = Changes(receipt=receipt, deletion=permit, contract=mutation.contract)
+        changes = Changes(
+            receipt=receipt,
+            deletion=permit,
+            server_id=server_id,
+            stored=_stored_content(request, mutation, self._rules),
+            contract=mutation.contract,
+        )
         author = mutation.author or mutation.deletion
         return AdmissionAnswer(
             allowed=True,
@@ -99,6 +114,19 @@ class Admission:
             subject=author.caller.subject if author else "",
             patch=tuple(patch(request.object, changes)),
         )
+
+
+def _stored_content(request: AdmissionRequest, mutation: Mutation, rules: Rules) -> str | None:
+    """Return where a Model's content is, which only the operator writes, and backups bring along.
+
+    A token of an administrator, who may choose any location, brings it along too.
+    """
+    given = request.annotations.get(ANNOTATION_STORED)
+    groups = mutation.author.caller.groups if mutation.author else frozenset()
+    writes = request.username == rules.operator or is_restoration(request, rules)
+    if request.kind == "Model" and given and (writes or groups & rules.admin_groups):
+        return str(given)
+    return request.old_annotations.get(ANNOTATION_STORED)
 
 
 def _may_be_stale(answer: AdmissionAnswer) -> bool:

@@ -15,6 +15,7 @@ from roadstead.errors import InvalidReceipt, InvalidToken
 from roadstead.policy.contract.contract_choice import Offer
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipts import Receipt
+from roadstead_webhooks.admission.restorers import Restorer
 
 MemoryFit = Literal["Off", "Warn", "Deny"]
 
@@ -31,6 +32,8 @@ class Rules:
     """The resources that count as devices."""
     memory_fit: MemoryFit = "Warn"
     """The effect of a memory limit below the estimate."""
+    restorers: tuple[Restorer, ...] = ()
+    """Who may create objects from a backup."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,6 +45,11 @@ class Facts:
     """The verified token, or why it is invalid; None without the annotation."""
     receipt: Receipt | InvalidReceipt | None = None
     """The receipt of the object; when an update is mutated, of the old object."""
+    earlier: Receipt | InvalidReceipt | None = None
+    """The receipt that an object brings along at its creation, which may have another UID and
+    another spec; None without one."""
+    claimant: str = ""
+    """Another ModelServe, as NAMESPACE/NAME, with the server ID that the object brings along."""
     deletion: Receipt | InvalidReceipt | None = None
     """The deletion permit of the object, or for a deletion of the old object."""
     offers: tuple[Offer, ...] = ()
