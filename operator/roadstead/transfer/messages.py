@@ -61,7 +61,11 @@ class Resume:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransferJob:
-    """One transfer; `expected_sha256` is 64 lowercase hex digits."""
+    """One transfer; digests are 64 lowercase hex digits.
+
+    `kept_sha256` is that of the object that a Model of the same spec had before a restore: an
+    object with it is used, and nothing else is required to have it.
+    """
 
     model_uid: str
     model_name: str
@@ -69,6 +73,7 @@ class TransferJob:
     target: StoreLocation
     expected_sha256: str | None = None
     resume: Resume | None = None
+    kept_sha256: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the job in the form that is read from standard input."""
@@ -80,6 +85,8 @@ class TransferJob:
         }
         if self.expected_sha256 is not None:
             values["expectedSha256"] = self.expected_sha256
+        if self.kept_sha256 is not None:
+            values["keptSha256"] = self.kept_sha256
         if self.resume is not None:
             values["resume"] = _plain_to_json(self.resume)
         return values
@@ -100,6 +107,7 @@ class TransferJob:
                 path=_text(target, "path"),
             ),
             expected_sha256=_text(values, "expectedSha256") if "expectedSha256" in values else None,
+            kept_sha256=_text(values, "keptSha256") if "keptSha256" in values else None,
             resume=None if resume is None else _parse_plain(Resume, _mapping(values, "resume")),
         )
 
