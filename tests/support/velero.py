@@ -1,4 +1,4 @@
-"""Objects as Velero brings them back, without what the API server had assigned."""
+"""Objects as Velero creates them, without what the API server had assigned."""
 
 from __future__ import annotations
 

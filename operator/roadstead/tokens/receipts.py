@@ -136,7 +136,7 @@ class ReceiptVerifier:
     def verify_earlier(self, text: str, binding: Binding, *, now: int) -> Receipt:
         """Return the receipt of an object with this kind, place, name and server ID, from a backup.
 
-        Its UID and its spec may be others, and an object whose name was generated may bring its
+        Its UID and its spec may be others, and an object whose name was generated may have its
         name alone. Raises InvalidReceipt, as `verify`.
         """
         receipt = self._verify_receipt(text, now)

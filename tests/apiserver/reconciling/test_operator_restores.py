@@ -1,4 +1,4 @@
-"""The operator after its objects were brought back from a backup, with the same store."""
+"""The operator after its objects were restored from a backup, with the same store."""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""The record of a Model's content in its annotation, which anybody may have written."""
+"""The record of a Model's content in its annotation, which anyone may have written."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +12,7 @@ from roadstead.api.model import Model
 from roadstead.api.stored_content import StoredContent
 from roadstead.json_digest import json_digest
 
-SPEC = {"source": {"stored": {}}}
+SPEC: dict[str, Any] = {"source": {"stored": {}}}
 OLD = "gemma/0d9b3c1e-5a6f-4f0e-8c64-3f6f9f1f2a77.gguf"
 SHA256 = "a" * 64
 

@@ -117,9 +117,9 @@ class Admission:
 
 
 def _stored_content(request: AdmissionRequest, mutation: Mutation, rules: Rules) -> str | None:
-    """Return where a Model's content is, which only the operator writes, and backups bring along.
+    """Return where a Model's content is, which only the operator writes, and which backups keep.
 
-    A token of an administrator, who may choose any location, brings it along too.
+    A token of an administrator, who may choose any location, may state it too.
     """
     given = request.annotations.get(ANNOTATION_STORED)
     groups = mutation.author.caller.groups if mutation.author else frozenset()

@@ -46,10 +46,10 @@ class Facts:
     receipt: Receipt | InvalidReceipt | None = None
     """The receipt of the object; when an update is mutated, of the old object."""
     earlier: Receipt | InvalidReceipt | None = None
-    """The receipt that an object brings along at its creation, which may have another UID and
+    """The receipt that an object has already at its creation, which may have another UID and
     another spec; None without one."""
     claimant: str = ""
-    """Another ModelServe, as NAMESPACE/NAME, with the server ID that the object brings along."""
+    """Another ModelServe, as NAMESPACE/NAME, with the server ID that the object has."""
     deletion: Receipt | InvalidReceipt | None = None
     """The deletion permit of the object, or for a deletion of the old object."""
     offers: tuple[Offer, ...] = ()

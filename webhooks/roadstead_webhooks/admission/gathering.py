@@ -197,7 +197,7 @@ class Gatherer:
     def _earlier(
         self, request: AdmissionRequest, now: datetime.datetime
     ) -> Receipt | InvalidReceipt | None:
-        """Return the receipt that an object brings along at its creation."""
+        """Return the receipt that an object has already at its creation."""
         text = request.annotations.get(ANNOTATION_RECEIPT)
         if text is None or request.operation != Operation.CREATE:
             return None

@@ -50,7 +50,7 @@ def check_server_id(request: AdmissionRequest, facts: Facts) -> AdmissionAnswer 
 def _choose_at_creation(
     request: AdmissionRequest, facts: Facts, *, restores: bool
 ) -> str | AdmissionAnswer:
-    """Return an ID that is brought along, if an earlier receipt of the same caller has it."""
+    """Return the ID that the object has, if an earlier receipt of the same caller has it too."""
     given = str(request.annotations.get(ANNOTATION_SERVER_ID, ""))
     earlier = facts.earlier
     if not given and not (restores and isinstance(earlier, Receipt)):
