@@ -10,6 +10,7 @@ from kubernetes.aio import client
 
 from dev.servers.apiclient import connect
 from dev.servers.apiserver import ApiServer
+from roadstead.api.stored_content import StoredContent
 from tests.apiserver.admission.conftest import LATE_RESTORER, RESTORER, MakeToken
 from tests.support.builders.objects import Raw, make_model, make_modelserve
 from tests.support.custom_objects import call, create, delete, get, patch, path, refusal
@@ -175,7 +176,8 @@ async def test_only_backups_and_the_operator_state_where_a_model_is(
 ) -> None:
     model = await create(api, with_token(make_model(), admin))
     name = model["metadata"]["name"]
-    claim = {STORED: f'{{"path":"{name}/{OTHER_ID}.gguf"}}'}
+    content = StoredContent(path=f"{name}/{OTHER_ID}.gguf", sha256="a" * 64, spec="b" * 64)
+    claim = {STORED: content.to_text()}
     changed = await patch(api, model, {"metadata": {"annotations": claim}})
     assert STORED not in changed["metadata"]["annotations"]
     await call(api, "DELETE", path(await _permitted(api, model, admin)))

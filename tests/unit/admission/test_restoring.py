@@ -68,6 +68,13 @@ def test_restored_server_whose_id_is_taken_is_denied() -> None:
     assert denial.reason == "ServerIdTaken"
 
 
+def test_text_that_is_no_server_id_is_not_restored() -> None:
+    asked = restored(**{SERVER_ID: "x" * 5000})
+    denial = mutate(asked, facts(earlier=receipt(asked)), RESTORING).denial
+    assert denial is not None
+    assert denial.reason == "ServerIdNotTaken"
+
+
 def test_receipt_for_one_restorer_is_not_used_by_another_caller() -> None:
     asked = restored()
     known = facts(receipt=receipt(asked, restorer="somebody"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from roadstead.api.group import ANNOTATION_DELETION, ANNOTATION_RECEIPT, ANNOTATION_STORED
 from roadstead.api.server_ids import new_server_id
+from roadstead.api.stored_content import StoredContent
 from roadstead_webhooks.admission import reviewed_objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.gathering import Gatherer
@@ -124,7 +125,8 @@ def _stored_content(request: AdmissionRequest, mutation: Mutation, rules: Rules)
     given = request.annotations.get(ANNOTATION_STORED)
     groups = mutation.author.caller.groups if mutation.author else frozenset()
     writes = request.username == rules.operator or is_restoration(request, rules)
-    if request.kind == "Model" and given and (writes or groups & rules.admin_groups):
+    may_write = request.kind == "Model" and (writes or groups & rules.admin_groups)
+    if may_write and StoredContent.parse(given) is not None:
         return str(given)
     return request.old_annotations.get(ANNOTATION_STORED)
 

@@ -10,13 +10,23 @@ from roadstead.api.group import (
     ANNOTATION_DELETION,
     ANNOTATION_LAST_APPLIED,
     ANNOTATION_RECEIPT,
+    ANNOTATION_SERVER_ID,
+    ANNOTATION_STORED,
     ANNOTATION_TOKEN,
 )
 from roadstead.api.raw import Raw, section
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
 
 MAX_BYTES: Final = 16 * 1024
-_OURS: Final = frozenset({ANNOTATION_TOKEN, ANNOTATION_RECEIPT, ANNOTATION_DELETION})
+_OURS: Final = frozenset(
+    {
+        ANNOTATION_TOKEN,
+        ANNOTATION_RECEIPT,
+        ANNOTATION_DELETION,
+        ANNOTATION_SERVER_ID,
+        ANNOTATION_STORED,
+    }
+)
 """Annotations that are verified and have limits of their own."""
 _COPIED: Final = 1024
 """Bytes allowed for a manifest's type, name and labels."""

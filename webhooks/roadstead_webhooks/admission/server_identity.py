@@ -39,6 +39,8 @@ def check_server_id(request: AdmissionRequest, facts: Facts) -> AdmissionAnswer 
         return None
     given = str(request.annotations.get(ANNOTATION_SERVER_ID, ""))
     if request.operation == Operation.CREATE:
+        if given and not is_server_id(given):
+            return _deny_given()
         return _deny_taken(given, facts.claimant) if given and facts.claimant else None
     old = Metadata.parse(request.old)
     before = given_server_id(old)
@@ -56,10 +58,16 @@ def _choose_at_creation(
     if not given and not (restores and isinstance(earlier, Receipt)):
         return ""
     wanted = given or (earlier.binding.uid if isinstance(earlier, Receipt) else "")
+    if given and not is_server_id(given):
+        return _deny_given()
     if facts.claimant and wanted:
         return _deny_taken(wanted, facts.claimant)
     if isinstance(earlier, Receipt) and (restores or _is_author(facts.token, earlier)):
         return wanted
+    return _deny_given()
+
+
+def _deny_given() -> AdmissionAnswer:
     return AdmissionAnswer(
         allowed=False,
         reason="ServerIdNotTaken",

@@ -26,7 +26,7 @@ from roadstead.controllers.model.model_status import status_of
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.controllers.transfers.running_transfers import Transfers
 from roadstead.controllers.transfers.transfer_runner import TransferAttempt
-from roadstead.errors import KubeNotFound, ModelError, StoreError
+from roadstead.errors import KubeNotFound, KubeRejected, ModelError, StoreError
 from roadstead.json_digest import json_digest
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.kube_client import Object
@@ -245,11 +245,15 @@ class ModelReconciler:
         await self.status.write(MODELS, model.raw, status)
 
     async def _record_content(self, model: Model, content: StoredContent) -> Model:
-        """Write where the content is, for a restore."""
+        """Write where the content is, for a restore; a refusal is only logged."""
         meta = model.meta
         annotations = {ANNOTATION_STORED: content.to_text()}
         body = {"metadata": {"annotations": annotations, "resourceVersion": meta.resource_version}}
-        answer = await self.client.patch(MODELS, meta.name, body)
+        try:
+            answer = await self.client.patch(MODELS, meta.name, body)
+        except KubeRejected as error:
+            logger.warning("the place of the content could not be recorded: %s", error)
+            return model
         self.cache.put(MODELS, answer)
         return Model.parse(answer)
 
