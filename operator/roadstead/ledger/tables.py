@@ -132,8 +132,8 @@ def _upsert_sql(name: str, key: str, record: type[ObjectRecord]) -> str:
             "AND excluded.resource_version > kept.resource_version)"
         )
         newer_pods = (
-            f"{revives} OR excluded.pods_version > kept.pods_version "
-            "OR excluded.deleted_at IS NOT NULL AND excluded.created_at >= kept.created_at"
+            f"{revives} OR excluded.created_at >= kept.created_at "
+            "AND (excluded.pods_version > kept.pods_version OR excluded.deleted_at IS NOT NULL)"
         )
         versions |= dict.fromkeys(_POD_COLUMNS, newer_pods)
         any_newer = f"({newer} OR {newer_pods})"
