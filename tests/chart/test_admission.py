@@ -12,6 +12,7 @@ from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.issuers.issuer_settings import read_issuers
 from roadstead.settings import EnvReader
 from roadstead.tokens.prefixes import NamePrefixes
+from roadstead_webhooks.admission.restorers import read_restorers
 from roadstead_webhooks.webhook_settings import WebhookSettings
 from tests.support.builders.tokens import prefixes
 from tests.support.charts import EVERYTHING, Chart, ChartRefused, Rendered, Values
@@ -136,6 +137,16 @@ def test_settings_accept_the_environment_of_the_webhooks(
     assert settings.keeping is not None
     assert settings.keeping.receipts_secret == "roadstead-receipts"
     assert settings.keeping.names == ("roadstead-webhooks.roadstead-system.svc",)
+
+
+def test_restorers_of_the_values_are_those_of_the_webhooks(
+    chart: Chart, defaults: Rendered
+) -> None:
+    assert "ROADSTEAD_RESTORERS" not in defaults.env("webhooks")
+    entry = {"serviceAccount": {"namespace": "velero", "name": "velero"}}
+    values = {"tokens": {"restorers": [{**entry, "until": "2030-01-31T18:00:00Z"}]}}
+    (found,) = read_restorers(EnvReader(chart.render(values).env("webhooks")))
+    assert found.username == "system:serviceaccount:velero:velero"
 
 
 def test_given_certificates_are_not_written(chart: Chart) -> None:

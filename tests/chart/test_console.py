@@ -72,7 +72,7 @@ def test_without_gateway_or_ledger_there_is_no_console_and_no_route(
 
 def test_console_may_change_modelserves_and_list_nothing(chart: Chart) -> None:
     assert verbs_of(chart.render(TRAEFIK).one("ClusterRole", NAME)) == {
-        ("model.example.com", "modelserves"): {"create", "patch", "delete"},
+        ("model.example.com", "modelserves"): {"get", "create", "patch", "delete"},
         ("model.example.com", "models"): {"get"},
         ("", "namespaces"): {"get"},
     }

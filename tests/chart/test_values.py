@@ -66,6 +66,7 @@ def test_schema_and_values_know_the_same_keys(path: str, keys: set[str]) -> None
         pytest.param({"transfer": {"connections": 9}}, id="too-many"),
         pytest.param({"transfer": {"connections": "4"}}, id="text-for-number"),
         pytest.param({"transfer": {"runner": "pod"}}, id="runner"),
+        pytest.param({"tokens": {"restorers": [{"user": "a"}]}}, id="restorer-without-end"),
         pytest.param({"transfer": {"job": {"affinity": {}}}}, id="no-such-placement"),
         pytest.param({"fetch": {"urlTTLSeconds": 60}}, id="too-short"),
         pytest.param({"fetch": {"urlTTLSeconds": 86400}}, id="too-long"),
@@ -152,6 +153,11 @@ def test_invalid_value_is_rejected(chart: Chart, values: Values) -> None:
             {"console": {"oidc": {"clientId": "console"}}},
             "set console.oidc.issuer",
             id="client-without-provider",
+        ),
+        pytest.param(
+            {"tokens": {"restorers": [{"until": "2030-01-31T18:00:00Z"}]}},
+            "tokens.restorers: each entry needs either user or serviceAccount",
+            id="restorer-without-name",
         ),
         *(
             pytest.param(

@@ -98,7 +98,7 @@ def work(
         serves.until("gemma", "Routed", "True")
         serve = serves.until_ready("gemma")
         work = Work(
-            uid=serve["metadata"]["uid"], url=serve["status"]["url"], token=token, since=since
+            uid=serve["status"]["serverUuid"], url=serve["status"]["url"], token=token, since=since
         )
         until_routed_everywhere(gateway, work.uid, token=token)
         for _ in range(4):

@@ -54,9 +54,9 @@ def test_eviction_waits_for_the_budget_and_the_pod_is_replaced(
 ) -> None:
     # Half a minute: a model is loaded, and again by the pod that replaces the first.
     serves.apply(make_serve())
-    uid = serves.until_ready()["metadata"]["uid"]
+    uuid = serves.until_ready()["status"]["serverUuid"]
     (pod,) = serves.pods()
-    selector = f"--selector=model.example.com/server-uuid={uid}"
+    selector = f"--selector=model.example.com/server-uuid={uuid}"
     serves.kubectl("create", "pdb", "one", "--min-available=1", selector)
     with pytest.raises(DevError, match="disruption budget"):
         wait_until(lambda: evict(serves, pod["metadata"]["name"]))

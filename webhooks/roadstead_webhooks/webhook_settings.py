@@ -13,6 +13,7 @@ from roadstead.ledger.ledger_settings import LedgerSettings
 from roadstead.listeners import ALL_ADDRESSES
 from roadstead.settings import EnvReader
 from roadstead_webhooks.admission.facts import MemoryFit, Rules
+from roadstead_webhooks.admission.restorers import read_restorers
 from roadstead_webhooks.admission.service_accounts import read_accounts
 from roadstead_webhooks.certificates.keeper import Places
 
@@ -75,6 +76,7 @@ class WebhookSettings:
             devices=DeviceNames.read(env),
             memory_fit=cast(MemoryFit, fit),
             accounts=read_accounts(env),
+            restorers=read_restorers(env),
         )
         tls = env.file("ROADSTEAD_TLS_DIR", "/etc/roadstead/tls")
         receipts = env.file("ROADSTEAD_RECEIPT_KEYS_DIR", "/etc/roadstead/receipt-keys")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal, Self
 
+from roadstead.api.group import ANNOTATION_STORED
 from roadstead.api.raw import FieldReader, Metadata, Raw, positive, section
+from roadstead.api.stored_content import StoredContent
 
 KIND = "Model"
 
@@ -103,8 +105,19 @@ class Model:
 
     @property
     def object_path(self) -> str:
-        """The key of its object: the given one, else one that is unique to the Model."""
-        return self.path or f"{self.meta.name}/{self.meta.uid}.gguf"
+        """The key of its object: the given one, else that before a restore, else a unique one."""
+        kept = self.kept.path_of(self.meta) if self.kept is not None else ""
+        return self.path or kept or f"{self.meta.name}/{self.meta.uid}.gguf"
+
+    @property
+    def kept(self) -> StoredContent | None:
+        """Where its content was stored, by the annotation; None without one."""
+        return StoredContent.parse(self.meta.annotations.get(ANNOTATION_STORED))
+
+    @property
+    def kept_sha256(self) -> str:
+        """The sha256 by the annotation, if the spec is the same; empty if it is unknown."""
+        return self.kept.sha256_of(section(self.raw, "spec")) if self.kept is not None else ""
 
     @property
     def size(self) -> int:

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Self
 
 from roadstead.api.raw import FieldReader, Metadata, Raw, section
+from roadstead.api.server_ids import server_id_of
 
 KIND = "ModelServe"
 DEFAULT_MODE = "Chat"
@@ -58,6 +59,11 @@ class ModelServe:
             rollout=_rollout(spec.inner("rollout")),
             faults=tuple(spec.faults),
         )
+
+    @property
+    def server_id(self) -> str:
+        """The UUID in its address, its labels and the ledger; the object's UID is `meta.uid`."""
+        return server_id_of(self.meta)
 
     @property
     def mode(self) -> str:

@@ -121,7 +121,7 @@ class GatewayCheck:
         """The expected answer, or the last one once it isn't transient or the time is over."""
         deadline = time.monotonic() + self.wait
         while True:
-            answer = await self.caller.call(f"/{server.meta.uid}{path}", token=token, body=body)
+            answer = await self.caller.call(f"/{server.server_id}{path}", token=token, body=body)
             if answer.status == expected or answer.status not in _TRANSIENT:
                 return answer
             if time.monotonic() >= deadline:

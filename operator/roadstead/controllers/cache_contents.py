@@ -35,7 +35,13 @@ _LABELS: Final = frozenset(
 _OURS: Final = Keep(
     parts={"spec": None, "status": None},
     annotations=frozenset(
-        {group.ANNOTATION_RECEIPT, group.ANNOTATION_REQUESTED_BY, group.ANNOTATION_RETRY}
+        {
+            group.ANNOTATION_RECEIPT,
+            group.ANNOTATION_REQUESTED_BY,
+            group.ANNOTATION_RETRY,
+            group.ANNOTATION_SERVER_ID,
+            group.ANNOTATION_STORED,
+        }
     ),
     finalizers=True,
 )

@@ -86,9 +86,13 @@ class LedgerFeed:
             deleted = self._cache.current(resource, raw) is None
             self._outbox.put(self.record(self._cache.parse(resource, raw), deleted=deleted))
             if deleted:
-                uid = section(raw, "metadata").get("uid", "")
-                self._pods.pop(uid, None)
-                self._thinning.forget(uid)
+                self._forget(resource, raw)
+
+    def _forget(self, resource: Resource, raw: Raw) -> None:
+        serve = self._cache.parse(resource, raw)
+        if isinstance(serve, ModelServe) and self._cache.serve_by_id(serve.server_id) is None:
+            self._pods.pop(serve.server_id, None)
+            self._thinning.forget(serve.server_id)
 
     def add_samples(self, samples: Iterable[UsageSample]) -> None:
         """Record usage samples, without those that repeat the last one."""
@@ -148,8 +152,7 @@ class LedgerFeed:
 
     def _update_pod(self, raw: Raw) -> None:
         server = section(raw, "metadata", "labels").get(LABEL_SERVER_UUID, "")
-        place = self._cache.name_of(server)
-        serve = self._cache.serve(place) if place else None
+        serve = self._cache.serve_by_id(server)
         if serve is not None and key_of_pod(raw) == _pods_key(serve):
             self._pods[server] = max(self._pods.get(server, 0), version(raw))
             self._outbox.put(self.record(serve))
@@ -159,12 +162,12 @@ class LedgerFeed:
         self._first_list = self._first_list or self._cache.listed(PODS)
         pods = self._cache.indexed(PODS, _pods_key(serve))
         names = [pod["metadata"]["name"] for pod in pods]
-        seen = self._pods.get(serve.meta.uid, 0)
+        seen = self._pods.get(serve.server_id, 0)
         return PodsView(names=names, version=max(self._first_list, seen))
 
 
 def _pods_key(serve: ModelServe) -> str:
-    return pods_key(serve.meta.namespace, serve.meta.name, serve.meta.uid)
+    return pods_key(serve.meta.namespace, serve.meta.name, serve.server_id)
 
 
 def exact_now() -> str:

@@ -57,7 +57,8 @@ class ObjectMetrics:
     def _update_server(self, uid: str, serve: ModelServe | None) -> None:
         labels = None
         if serve is not None:
-            labels = (serve.meta.namespace, serve.meta.name, uid, model_name(self._cache, serve))
+            meta, named = serve.meta, model_name(self._cache, serve)
+            labels = (meta.namespace, meta.name, serve.server_id, named)
             ready = conditions.find(serve.raw, "Ready")
             metrics.SERVER_READY.labels(*labels).set(ready is not None and ready.true)
             metrics.SERVER_REPLICAS.labels(*labels).set(serve.replicas)

@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from roadstead.api.group import LABEL_SERVER_UUID
-from roadstead.api.raw import Raw, section
+from roadstead.api.raw import Metadata, Raw, section
+from roadstead.api.server_ids import server_id_of
 from roadstead.controllers.object_access import ObjectRemover
 from roadstead.errors import KubeNotFound
 from roadstead.kube.managed_fields import is_managed
@@ -31,11 +32,11 @@ _LAST: Final = tuple(resource for resource in CHILDREN if resource not in _FIRST
 
 
 def orphaned(cache: WatchCache, resource: Resource, raw: Raw) -> Iterator[Name]:
-    """The servers (namespace, UUID) that may have lost their ModelServe by a change of `raw`."""
+    """The servers (namespace, server ID) that may have lost their ModelServe by this change."""
     meta = section(raw, "metadata")
     if cache.current(resource, raw) is None:
         if resource == MODELSERVES:
-            yield meta["namespace"], meta["uid"]
+            yield meta["namespace"], server_id_of(Metadata.parse(raw))
     elif resource in (*CHILDREN, *ROUTES) and is_orphan(raw, managed=cache.is_managed(raw)):
         yield meta["namespace"], section(meta, "labels")[LABEL_SERVER_UUID]
 
@@ -56,7 +57,7 @@ class Orphans:
     async def reconcile(self, key: Name) -> None:
         """Delete the children of one server, unless its ModelServe exists."""
         namespace, uuid = key
-        if self.cache.name_of(uuid) is not None:
+        if self.cache.serve_by_id(uuid) is not None:
             return
         first, last = (list(self._find(kinds, namespace, uuid)) for kinds in (_FIRST, _LAST))
         for resource, child in first:

@@ -63,7 +63,8 @@ def wakeups(cache: WatchCache, resource: Resource, raw: Raw) -> Iterator[Wakeup]
         yield from _serves(cache, by_namespace(meta["name"]))
     else:
         uuid = section(meta, "labels").get(LABEL_SERVER_UUID, "")
-        name = cache.name_of(uuid)
+        server = cache.serve_by_id(uuid)
+        name = (server.meta.namespace, server.meta.name) if server is not None else None
         if name is not None and (resource != PODS or key_of_pod(raw) == pods_key(*name, uuid)):
             yield MODELSERVES, name
 

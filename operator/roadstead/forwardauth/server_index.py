@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from roadstead.api.group import ANNOTATION_SERVER_ID
 from roadstead.api.raw import Raw, section
 from roadstead.forwardauth.verdict import Served
 from roadstead.kube.field_projection import Keep, Projection
@@ -17,7 +18,7 @@ from roadstead.kube.resources import (
 )
 from roadstead.kube.watch_cache import Name, WatchCache
 
-_SERVER: Final = Keep(parts={"spec": ("contract",)})
+_SERVER: Final = Keep(parts={"spec": ("contract",)}, annotations=frozenset({ANNOTATION_SERVER_ID}))
 
 
 def _server(raw: Raw) -> dict[str, Any]:
@@ -70,19 +71,18 @@ class Servers(WatchCache):
         self.changes += 1
         super().drop()
 
-    def server(self, uuid: str, *, contracts: bool = True) -> Served | None:
-        """Return the ModelServe with this UID; None if it or its namespace is not in the cache.
+    def server(self, server_id: str, *, contracts: bool = True) -> Served | None:
+        """Return the ModelServe with this server ID; None if it or its namespace is unknown.
 
         Labels of an unknown namespace are unknown, and a selector may require their absence.
         Without `contracts` neither contract nor labels are returned.
         """
-        namespace, name = self.name_of(uuid) or ("", "")
-        serve = self.serve((namespace, name))
+        serve = self.serve_by_id(server_id)
         if serve is None:
             return None
         if not contracts:
             return Served(serve=serve, namespace_labels={}, contract=None)
-        home = self.get(NAMESPACES, namespace)
+        home = self.get(NAMESPACES, serve.meta.namespace)
         if home is None:
             return None
         return Served(
@@ -97,7 +97,9 @@ def _decisive(resource: Resource, raw: Raw) -> tuple[Any, ...]:
     meta, spec = section(raw, "metadata"), section(raw, "spec")
     lasting = meta.get("uid"), meta.get("deletionTimestamp")
     if resource == MODELSERVES:
-        return *lasting, spec.get("contract"), section(spec, "runtimeParams").get("mode")
+        mode = section(spec, "runtimeParams").get("mode")
+        given = section(meta, "annotations").get(ANNOTATION_SERVER_ID)
+        return *lasting, spec.get("contract"), mode, given
     if resource == RESOURCECONTRACTS:
         return *lasting, spec
     if resource == NAMESPACES:

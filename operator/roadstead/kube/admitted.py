@@ -9,6 +9,7 @@ from roadstead.api.group import ANNOTATION_RECEIPT, ANNOTATION_REQUESTED_BY
 from roadstead.api.modelserve import KIND, ModelServe
 from roadstead.api.object_names import MAX_NAME
 from roadstead.api.raw import section
+from roadstead.api.server_ids import given_server_id
 from roadstead.errors import InvalidReceipt
 from roadstead.tokens.receipts import Binding, ReceiptVerifier, spec_digest
 
@@ -93,6 +94,7 @@ def binding_of(serve: ModelServe) -> Binding:
         # A longer one, which only a bypass of the webhooks can store, fits no receipt.
         generate_name=str(section(serve.raw, "metadata").get("generateName", ""))[: MAX_NAME + 1],
         uid=serve.meta.uid,
+        server_id=given_server_id(serve.meta),
         spec_digest=spec_digest(KIND, section(serve.raw, "spec")),
         requested_by=requested_by(serve),
     )

@@ -6,7 +6,7 @@ import logging
 from collections.abc import Iterable
 from typing import Protocol
 
-from roadstead.api.group import ANNOTATION_DIGEST
+from roadstead.api.group import ANNOTATION_DIGEST, LABEL_SERVER_UUID
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeConflict
 from roadstead.kube.drift import drifted, has_surplus, without_surplus
@@ -65,9 +65,10 @@ class Children:
         """The UUID of its server and the fingerprint of each child, by the child's UID."""
         self._applied: set[str] = set()
 
-    async def apply(self, desired: Iterable[Raw], *, server_uuid: str) -> int:
+    async def apply(self, desired: Iterable[Raw], *, server_uuid: str, server_id: str = "") -> int:
         """Write the children of one server as desired; returns the number of writes.
 
+        `server_uuid` is the UID of the ModelServe, `server_id` its server ID, if that is another.
         Raises NameTaken, a KubeRejected, if another owner's object has a name.
         """
         writes = 0
@@ -76,7 +77,7 @@ class Children:
             resource = resource_of(manifest)
             wanted.add((resource, manifest["metadata"]["name"]))
             writes += await self._ensure(resource, manifest, server_uuid)
-        return writes + await self._prune(wanted, server_uuid)
+        return writes + await self._prune(wanted, server_uuid, server_id or server_uuid)
 
     def owns(self, cached: Raw, server_uuid: str) -> bool:
         """Whether an object in the cache is a child of this server."""
@@ -100,11 +101,13 @@ class Children:
         self._applied.discard(uid)
         self._settled.pop(uid, None)
 
-    def _ownership(self, observed: Raw, server_uuid: str, *, managed: bool) -> Ownership:
+    def _ownership(
+        self, observed: Raw, server_uuid: str, *, managed: bool, server_id: str = ""
+    ) -> Ownership:
         known = self._settled.get(observed["metadata"]["uid"])
         if known is not None and known[0] == server_uuid:
             return Ownership.OURS
-        return ownership(observed, server_uuid, managed=managed)
+        return ownership(observed, server_uuid, managed=managed, server_id=server_id)
 
     async def _ensure(self, resource: Resource, manifest: Raw, server_uuid: str) -> int:
         meta = manifest["metadata"]
@@ -132,7 +135,8 @@ class Children:
         meta = manifest["metadata"]
         name, place = meta["name"], meta["namespace"]
         live = await self._client.get(resource, name, place)
-        found = self._ownership(live, server_uuid, managed=is_managed(live))
+        label = str(section(manifest, "metadata", "labels").get(LABEL_SERVER_UUID, ""))
+        found = self._ownership(live, server_uuid, managed=is_managed(live), server_id=label)
         if found is Ownership.OURS:
             return await self._apply(resource, manifest, live)
         if found is Ownership.OTHERS:
@@ -192,11 +196,13 @@ class Children:
         self._settled[meta["uid"]] = known
         return True
 
-    async def _prune(self, wanted: set[tuple[Resource, str]], server_uuid: str) -> int:
+    async def _prune(
+        self, wanted: set[tuple[Resource, str]], server_uuid: str, server_id: str
+    ) -> int:
         surplus = [
             (resource, child["metadata"])
             for resource in (*CHILDREN, *ROUTES)
-            for child in self._cache.indexed(resource, server_uuid)
+            for child in self._cache.indexed(resource, server_id)
             if (resource, child["metadata"]["name"]) not in wanted
             and server_uuid in owners(child)
             and not child["metadata"].get("deletionTimestamp")

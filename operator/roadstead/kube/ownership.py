@@ -21,15 +21,16 @@ class Ownership(enum.Enum):
     """It has another owner and is not changed."""
 
 
-def ownership(observed: Raw, server_uuid: str, *, managed: bool) -> Ownership:
+def ownership(observed: Raw, server_uuid: str, *, managed: bool, server_id: str = "") -> Ownership:
     """The ownership; `managed` is whether our field manager has an entry, which the cache drops.
 
+    `server_uuid` is the UID of the ModelServe, `server_id` its server ID, if that is another one.
     The label alone does not count, since every user who can create the object can set it.
     """
     owned = server_uuid in owners(observed)
     if owned and managed:
         return Ownership.OURS
-    labelled = _label(observed) == server_uuid
+    labelled = _label(observed) == (server_id or server_uuid)
     return Ownership.DAMAGED if owned or (managed and labelled) else Ownership.OTHERS
 
 
@@ -75,7 +76,7 @@ def _is_leftover(manifest: Raw, live: Raw) -> bool:
     others = {name for uid, name in owners(live).items() if uid not in ours}
     if others & set(ours.values()):
         return True
-    return _label(live) not in ours and is_orphan(live, managed=is_managed(live))
+    return _label(live) != _label(manifest) and is_orphan(live, managed=is_managed(live))
 
 
 def _label(raw: Raw) -> str:

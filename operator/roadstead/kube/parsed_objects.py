@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from roadstead.api.contract.resource_contract import ResourceContract
@@ -28,6 +29,8 @@ class ParsedObjects:
         self.models: dict[tuple[str, str], Model] = {}
         self.serves: dict[tuple[str, str], ModelServe] = {}
         self.contracts: dict[tuple[str, str], ResourceContract] = {}
+        self._servers: dict[str, set[tuple[str, str]]] = defaultdict(set)
+        """The names of the ModelServes by server ID and by UID."""
         self._by_kind: dict[Resource, dict[tuple[str, str], Any]] = {
             MODELS: self.models,
             MODELSERVES: self.serves,
@@ -37,12 +40,23 @@ class ParsedObjects:
     def put(self, resource: Resource, name: tuple[str, str], raw: Raw) -> None:
         """Parse an object that enters the cache."""
         if resource in _PARSERS:
-            self._by_kind[resource][name] = parse(resource, raw)
+            found = self._by_kind[resource][name] = parse(resource, raw)
+            for server_id in _server_ids(found):
+                self._servers[server_id].add(name)
 
     def drop(self, resource: Resource, name: tuple[str, str]) -> None:
         """Forget an object that leaves the cache."""
         if resource in _PARSERS:
-            self._by_kind[resource].pop(name, None)
+            found = self._by_kind[resource].pop(name, None)
+            for server_id in _server_ids(found):
+                self._servers[server_id].discard(name)
+                if not self._servers[server_id]:
+                    del self._servers[server_id]
+
+    def claimants(self, server_id: str) -> Iterator[ModelServe]:
+        """The ModelServes with this server ID or UID; admission allows one."""
+        for name in sorted(self._servers.get(server_id, ())):
+            yield self.serves[name]
 
     def get(self, resource: Resource, name: tuple[str, str]) -> Parsed | None:
         """An object of one of our kinds; None of others."""
@@ -52,6 +66,10 @@ class ParsedObjects:
     def all(self, resource: Resource) -> list[Parsed]:
         """All objects of one of our kinds."""
         return list(self._by_kind[resource].values())
+
+
+def _server_ids(found: Parsed | None) -> set[str]:
+    return {found.server_id, found.meta.uid} if isinstance(found, ModelServe) else set()
 
 
 def parse(resource: Resource, raw: Raw) -> Parsed:

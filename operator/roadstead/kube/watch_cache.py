@@ -10,7 +10,8 @@ from roadstead.api.contract.resource_contract import ResourceContract
 from roadstead.api.group import LABEL_SERVER_UUID
 from roadstead.api.model import Model
 from roadstead.api.modelserve import ModelServe
-from roadstead.api.raw import Raw, section
+from roadstead.api.raw import Metadata, Raw, section
+from roadstead.api.server_ids import holder, server_id_of
 from roadstead.kube.field_projection import Projection, slim
 from roadstead.kube.managed_fields import is_managed
 from roadstead.kube.parsed_objects import Parsed, ParsedObjects, parse
@@ -123,6 +124,15 @@ class WatchCache:
         """The ModelServe of this name."""
         return self._parsed.serves.get(name)
 
+    def serve_by_id(self, server_id: str) -> ModelServe | None:
+        """The ModelServe that a server ID belongs to."""
+        claimants = (each for each in self.claimants(server_id) if each.server_id == server_id)
+        return holder(claimants, server_id)
+
+    def claimants(self, server_id: str) -> Iterator[ModelServe]:
+        """The ModelServes whose server ID or UID this is."""
+        return self._parsed.claimants(server_id)
+
     def serves(self) -> list[ModelServe]:
         """All ModelServes."""
         return list(self._parsed.serves.values())
@@ -188,6 +198,8 @@ class WatchCache:
     def gone_at(self, resource: Resource, uid: str) -> int:
         """The highest version at which an object that is not in the cache did not exist.
 
+        A server may be given by its server ID.
+
         It is that of the kind's last list, or of the object's deletion after that.
         """
         return max(self.listed(resource), self._gone.get(uid, 0))
@@ -239,7 +251,7 @@ class WatchCache:
     def deleted(self, resource: Resource, raw: Raw) -> None:
         """Remove an object whose last version is `raw`, unless a newer one has its name."""
         self.note_version(resource, version(raw))
-        self._remember_gone(uid_of(raw), version(raw))
+        self._remember_all_gone(resource, raw, version(raw))
         before = self._objects[resource].get(_name(raw))
         if before is not None and version(before) <= version(raw):
             self._drop(resource, _name(raw))
@@ -248,8 +260,14 @@ class WatchCache:
         """Remove an object that does not exist at version `at`; returns its last state."""
         before = self._drop(resource, name)
         if before is not None:
-            self._remember_gone(uid_of(before), max(at, version(before)))
+            self._remember_all_gone(resource, before, max(at, version(before)))
         return before
+
+    def _remember_all_gone(self, resource: Resource, raw: Raw, at: int) -> None:
+        """Remember a deletion under the UID, and under the server ID, the key in the ledger."""
+        self._remember_gone(uid_of(raw), at)
+        if resource == MODELSERVES:
+            self._remember_gone(server_id_of(Metadata.parse(raw)), at)
 
     def _remember_gone(self, uid: str, at: int) -> None:
         """Remember a deletion; an object that left a label selector may return in a new version."""

@@ -108,7 +108,11 @@ class Outbox:
 
 
 def _newer(one: ObjectRecord, other: ObjectRecord) -> ObjectRecord:
-    """Return the later state; of equal versions the second, unless the first is a deletion."""
-    if one.deleted_at is not None and other.deleted_at is None:
+    """Return the later state; of equal versions the second, unless the first is a deletion.
+
+    The state after a deletion is that of another object: of a restored server with the same ID.
+    """
+    restored = other.created_at > one.created_at
+    if one.deleted_at is not None and other.deleted_at is None and not restored:
         return one
     return one if one.resource_version > other.resource_version else other

@@ -46,7 +46,7 @@ def server_record(
     """Return the row of a ModelServe; `model_name` is used if its spec has only a UUID."""
     status, reason, message = _state(serve.raw, deleted=deleted)
     return ServerRecord(
-        server_uuid=serve.meta.uid,
+        server_uuid=serve.server_id,
         model_uuid=serve.status.get("modelUuid") or serve.model_uuid or None,
         model_name=serve.model_name or model_name,
         namespace=serve.meta.namespace,

@@ -124,8 +124,17 @@ def _upsert_sql(name: str, key: str, record: type[ObjectRecord]) -> str:
     )
     versions = {column: newer for column in _columns(record) if column != key}
     any_newer = newer
+    revives = "false"
     if record is ServerRecord:
-        newer_pods = "excluded.pods_version > kept.pods_version OR excluded.deleted_at IS NOT NULL"
+        # A server that was restored from a backup has the key of a deleted one.
+        revives = (
+            "(excluded.created_at > kept.created_at "
+            "AND excluded.resource_version > kept.resource_version)"
+        )
+        newer_pods = (
+            f"{revives} OR excluded.created_at >= kept.created_at "
+            "AND (excluded.pods_version > kept.pods_version OR excluded.deleted_at IS NOT NULL)"
+        )
         versions |= dict.fromkeys(_POD_COLUMNS, newer_pods)
         any_newer = f"({newer} OR {newer_pods})"
     changes = ", ".join(
@@ -136,7 +145,8 @@ def _upsert_sql(name: str, key: str, record: type[ObjectRecord]) -> str:
     return (
         f"{_insert_with_epoch_sql(name, record)} ON CONFLICT ({key}) DO UPDATE "
         f"SET {changes}, epoch = excluded.epoch WHERE {later_epoch} "
-        f"OR excluded.epoch = kept.epoch AND kept.deleted_at IS NULL AND {any_newer}"
+        "OR excluded.epoch = kept.epoch "
+        f"AND ({revives} OR kept.deleted_at IS NULL AND {any_newer})"
     )
 
 

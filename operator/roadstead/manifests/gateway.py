@@ -81,7 +81,7 @@ def key_secret(serve: ModelServe, key: str) -> Manifest:
 
 def route_objects(serve: ModelServe, routing: Routing, port: int) -> list[Manifest]:
     """Middlewares, then the route to the Service's port, so that it never exists without them."""
-    uuid = serve.meta.uid
+    uuid = serve.server_id
     middlewares = _cors(serve, routing) + render(
         "modelserve/gateway/middlewares.yaml.j2",
         **{suffix: _metadata(serve, suffix) for suffix in (*_BEFORE_BODY, _BODY, *_AFTER_BODY)},
@@ -122,7 +122,7 @@ def parent_of(routing: Routing) -> Manifest:
 
 
 def _ingress_route(serve: ModelServe, routing: Routing, port: int) -> Manifest:
-    uuid = serve.meta.uid
+    uuid = serve.server_id
     path = f"Path(`/{uuid}`) || PathPrefix(`/{uuid}/`)"
     return render(
         "modelserve/gateway/ingressroute.yaml.j2",
@@ -161,7 +161,7 @@ def _http_route(serve: ModelServe, routing: Routing, port: int) -> Manifest:
         meta=_metadata(serve),
         parents=[parent_of(routing)],
         hostnames=[routing.host],
-        prefix=f"/{serve.meta.uid}",
+        prefix=f"/{serve.server_id}",
         filters=[
             {"type": "ExtensionRef", "extensionRef": {**reference, "name": name}}
             for name in _middlewares(serve, routing, [_BODY])

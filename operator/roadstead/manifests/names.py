@@ -82,14 +82,14 @@ def labels(serve: ModelServe, model_uuid: str = "") -> dict[str, str]:
         group.LABEL_NAME: SERVER,
         group.LABEL_INSTANCE: label_value(serve.meta.name),
         group.LABEL_MANAGED_BY: group.FIELD_MANAGER,
-        group.LABEL_SERVER_UUID: serve.meta.uid,
+        group.LABEL_SERVER_UUID: serve.server_id,
     }
     return {**found, LABEL_MODEL_UUID: model_uuid} if model_uuid else found
 
 
 def selector(serve: ModelServe) -> dict[str, str]:
-    """The selector of the pods: only the UUID, since a Deployment's selector is immutable."""
-    return {group.LABEL_SERVER_UUID: serve.meta.uid}
+    """The selector of the pods: only the server ID, since a Deployment's selector is immutable."""
+    return {group.LABEL_SERVER_UUID: serve.server_id}
 
 
 def selector_text(serve: ModelServe) -> str:

@@ -122,6 +122,17 @@ def _refused(refused: Violation | None) -> RecheckVerdict:
     )
 
 
+def server_id_taken(holder: str) -> RecheckVerdict:
+    """The verdict on a server whose server ID belongs to another one, `namespace/name`."""
+    return RecheckVerdict(
+        accepted=False,
+        reason="ServerIdTaken",
+        message=f"its server ID belongs to ModelServe {holder}: delete this ModelServe, and create "
+        "it without the annotation model.example.com/server-id (nothing is started or changed)",
+        effect=Effect.FREEZE,
+    )
+
+
 def unknown(message: str) -> RecheckVerdict:
     """The verdict while the receipts' keys are unavailable."""
     return RecheckVerdict(

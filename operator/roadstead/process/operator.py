@@ -176,6 +176,7 @@ class Operator:
             ),
             status=status,
             platform=wiring.platform(settings),
+            admitted=self._admitted,
             guard=wiring.recheck(self._receipt_keys, self._cache, self._usage),
             keys=self._keys,
             pulls=self._pulls,

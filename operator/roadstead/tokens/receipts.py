@@ -49,6 +49,8 @@ class Binding:
     name: str
     generate_name: str = ""
     uid: str = ""
+    server_id: str = ""
+    """The server ID in a ModelServe's annotation; empty without one."""
     spec_digest: str
     requested_by: str = ""
     """The annotation with the ServiceAccount that requested it without a token; else empty."""
@@ -66,6 +68,8 @@ class Receipt:
     binding: Binding
     issued_at: int
     key_id: str
+    restorer: str = ""
+    """The user name of the restorer that created the object with an earlier receipt."""
 
 
 def spec_digest(kind: str, spec: Mapping[str, Any]) -> str:
@@ -91,15 +95,12 @@ def sign(
     issued_at: int,
     key: Ed25519PrivateKey,
     key_id: str,
+    restorer: str = "",
 ) -> str:
     """Return a signed receipt; `issued_at` is in seconds since 1970.
 
     It is one of a ServiceAccount if the binding has `requested_by`, which then is the subject.
     """
-    object_claims = dataclasses.asdict(binding)
-    if not binding.requested_by:
-        # Earlier versions don't know the claim.
-        del object_claims["requested_by"]
     claims = {
         "sub": subject,
         "origin": issuer,
@@ -107,11 +108,25 @@ def sign(
         "scopes": sorted(scopes),
         "contract": contract,
         "iat": issued_at,
-        "object": object_claims,
+        "object": _object_claims(binding),
     }
+    # Not in `object`, where earlier versions of Roadstead refuse unknown claims.
+    claims |= {"server": binding.server_id} if binding.server_id else {}
+    claims |= {"restorer": restorer} if restorer else {}
     kind = ACCOUNT_RECEIPT_TYPE if binding.requested_by else RECEIPT_TYPE
     headers = {"typ": kind, "kid": key_id}
     return jwt.encode(claims, key, algorithm=Algorithm.EDDSA, headers=headers)
+
+
+def _object_claims(binding: Binding) -> dict[str, str]:
+    """Without `server_id`, a claim of its own, and `requested_by` only if it is set.
+
+    Earlier versions refuse claims that they don't know.
+    """
+    claims = {key: text for key, text in vars(binding).items() if key != "server_id"}
+    if not binding.requested_by:
+        del claims["requested_by"]
+    return claims
 
 
 class ReceiptVerifier:
@@ -132,16 +147,34 @@ class ReceiptVerifier:
 
         Raises only InvalidReceipt, whose message never quotes the receipt.
         """
+        receipt = self._verify_receipt(text, now)
+        _check_object(receipt.binding, binding)
+        if receipt.binding.spec_digest != binding.spec_digest:
+            message = "the receipt is for another spec: apply the change with a token"
+            raise InvalidReceipt(message, reason="ReceiptOtherSpec")
+        return receipt
+
+    def verify_earlier(self, text: str, binding: Binding, *, now: int) -> Receipt:
+        """Return the receipt of an object with this kind, place, name and server ID, from a backup.
+
+        Its UID and its spec may be others, and an object whose name was generated may have its
+        name alone. Raises InvalidReceipt, as `verify`.
+        """
+        receipt = self._verify_receipt(text, now)
+        earlier = receipt.binding
+        same_uid = dataclasses.replace(binding, uid=earlier.uid)
+        if not same_uid.generate_name and not earlier.name:
+            same_uid = dataclasses.replace(same_uid, generate_name=earlier.generate_name)
+        _check_object(earlier, same_uid)
+        return receipt
+
+    def _verify_receipt(self, text: str, now: int) -> Receipt:
         if not text:
             message = "the receipt is missing: apply the object with a token"
             raise InvalidReceipt(message, reason="ReceiptMissing")
         receipt = self._verify_signature(text)
         if receipt.issued_at > now + LEEWAY_SECONDS:
             raise _forged("it was issued in the future")
-        _check_object(receipt.binding, binding)
-        if receipt.binding.spec_digest != binding.spec_digest:
-            message = "the receipt is for another spec: apply the change with a token"
-            raise InvalidReceipt(message, reason="ReceiptOtherSpec")
         return receipt
 
     def _verify_signature(self, text: str) -> Receipt:
@@ -173,9 +206,10 @@ def _parse_receipt(verified: UntrustedToken) -> Receipt:
             groups=frozenset(claims["groups"]),
             scopes=frozenset(claims["scopes"]),
             contract=claims["contract"],
-            binding=Binding(**claims["object"]),
+            binding=Binding(**claims["object"], server_id=claims.get("server", "")),
             issued_at=int(claims["iat"]),
             key_id=verified.key_id,
+            restorer=claims.get("restorer", ""),
         )
     except (KeyError, TypeError, ValueError):
         # Signed with our key, but by another version with other claims.
@@ -186,7 +220,8 @@ def _check_object(receipt: Binding, actual: Binding) -> None:
     same_place = receipt.kind == actual.kind and receipt.namespace == actual.namespace
     # A receipt from creation has no uid; a receipt with a uid never matches an object without.
     same_uid = receipt.uid in ("", actual.uid)
-    if not (same_place and same_uid and _same_name(receipt, actual)):
+    same_server = receipt.server_id == actual.server_id
+    if not (same_place and same_uid and same_server and _same_name(receipt, actual)):
         message = "the receipt is for another object: apply this one with a token"
         raise InvalidReceipt(message, reason="ReceiptOtherObject")
     if receipt.requested_by != actual.requested_by:

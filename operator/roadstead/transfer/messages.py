@@ -66,7 +66,11 @@ class Resume(_Message, frozen=True, kw_only=True):
 
 
 class TransferJob(_Message, frozen=True, kw_only=True):
-    """One transfer; `expected_sha256` is 64 lowercase hex digits."""
+    """One transfer; digests are 64 lowercase hex digits.
+
+    `kept_sha256` is that of the object that a Model of the same spec had before a restore: an
+    object with it is used, and nothing else is required to have it.
+    """
 
     model_uid: str
     model_name: str
@@ -74,6 +78,7 @@ class TransferJob(_Message, frozen=True, kw_only=True):
     target: StoreLocation
     expected_sha256: str | None = None
     resume: Resume | None = None
+    kept_sha256: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the job in the form that is read from standard input."""

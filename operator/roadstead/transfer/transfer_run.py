@@ -85,7 +85,8 @@ class Transfer:
         existing = self._store_state.find_initial()
         if isinstance(self._job.source, StoredInput):
             return self._adopt_stored(existing)
-        completed = self._adopt(existing, sha256=self._job.expected_sha256, origin=None)
+        kept = self._job.expected_sha256 or self._job.kept_sha256
+        completed = self._adopt(existing, sha256=kept, origin=None)
         if completed is not None:
             return completed
         origin = self._find_origin()

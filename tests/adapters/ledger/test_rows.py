@@ -1,6 +1,7 @@
 """Rows have the latest state of their objects, in any order of writes."""
 
 import asyncio
+import dataclasses
 import random
 
 import pytest
@@ -65,6 +66,23 @@ async def test_deletion_at_equal_version_is_written(ledger: Ledger) -> None:
 async def test_late_write_does_not_restore_deleted_row(ledger: Ledger) -> None:
     await ledger.write(a_server(version=12, deleted=True), a_server(version=13))
     assert (await ledger.row("SELECT status FROM server_records"))["status"] == "Deleted"
+
+
+async def test_row_of_a_restored_server_continues(ledger: Ledger) -> None:
+    gone = a_server(version=12, deleted=True, pods=PodsView(names=["old"], version=90))
+    back = dataclasses.replace(
+        a_server(version=13, pods=PodsView(names=["new"], version=2)),
+        created_at="2026-02-01T00:00:00Z",
+    )
+    await ledger.write(gone)
+    await ledger.write(back)
+    await ledger.write(gone)
+    select = "SELECT status, pod_names, deleted_at FROM server_records"
+    assert await ledger.row(select) == {
+        "status": "Ready",
+        "pod_names": ["new"],
+        "deleted_at": None,
+    }
 
 
 async def test_pods_have_a_separate_version(ledger: Ledger) -> None:

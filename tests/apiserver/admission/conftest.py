@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -40,6 +41,14 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 __all__ = ["apiserver"]
 
 
+RESTORER = "system:serviceaccount:velero:velero"
+LATE_RESTORER = "late-restorer"
+RESTORERS = [
+    {"serviceAccount": {"namespace": "velero", "name": "velero"}, "until": "2100-01-01T00:00:00Z"},
+    {"user": LATE_RESTORER, "until": "2020-01-01T00:00:00+01:00"},
+]
+
+
 class MakeToken(Protocol):
     """Creates a valid token, except for the given claims."""
 
@@ -73,10 +82,13 @@ def webhooks(
     apiserver: ApiServer, folder: Folder, balancer: Balancer, ledger: Ledger
 ) -> Iterator[tuple[WebhookProcess, ...]]:
     """Start two registered servers; the API server's connections alternate between them."""
-    dsn = str(ledger.dsn_file("writer"))
+    environ = {
+        "ROADSTEAD_LEDGER_DSN_FILE": str(ledger.dsn_file("writer")),
+        "ROADSTEAD_RESTORERS": json.dumps(RESTORERS),
+    }
     with (
-        running_webhooks(apiserver, folder, name="a", ROADSTEAD_LEDGER_DSN_FILE=dsn) as one,
-        running_webhooks(apiserver, folder, name="b", ROADSTEAD_LEDGER_DSN_FILE=dsn) as other,
+        running_webhooks(apiserver, folder, name="a", **environ) as one,
+        running_webhooks(apiserver, folder, name="b", **environ) as other,
     ):
         balancer.ports[:] = [one.port, other.port]
         made = one, other

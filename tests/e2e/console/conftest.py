@@ -73,7 +73,7 @@ def served(cluster: Cluster, gateway: Gateway, issuer: Issuer, place: str) -> st
     serve = json.dumps(make_serve(name="shared", runtimeParams=gateways.RUNTIME))
     cluster.run("-n", place, "apply", "-f", "-", stdin=admission.with_token(serve, token))
     found = Serves(cluster=cluster, namespace=place).until_ready("shared")
-    uid = str(found["metadata"]["uid"])
+    uid = str(found["status"]["serverUuid"])
     gateways.until_routed_everywhere(gateway, uid, token=token)
     ledger.until_ready(cluster, place, "shared")
     return uid

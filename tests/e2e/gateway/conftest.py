@@ -73,7 +73,7 @@ def serving(
         serves.until("gemma", "Routed", "True")
         found = serves.until_ready("gemma")
         served = Served(
-            uid=found["metadata"]["uid"],
+            uid=found["status"]["serverUuid"],
             url=found["status"]["url"],
             namespace=namespace,
             name="gemma",

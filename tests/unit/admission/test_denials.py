@@ -57,6 +57,19 @@ async def test_dry_run_posts_no_event() -> None:
     assert events.posted == []
 
 
+async def test_restoration_is_an_event_with_restorer_and_author() -> None:
+    events = Events()
+    denials = Denials(EventRecorder(events, instance="a"), clock=Clock())
+    asked = request("CREATE", thing(), userInfo={"username": "velero"})
+    answer = AdmissionAnswer(allowed=True, reason="Restored", subject="alice")
+    denials.report_restoration(asked, answer)
+    denials.report_restoration(request("CREATE", thing(), dryRun=True), answer)
+    await denials.close()
+    (event,) = events.posted
+    assert (event["reason"], event["type"]) == ("Restored", "Normal")
+    assert event["message"] == "restored by velero with the receipt of subject alice"
+
+
 async def test_inconsistent_request_posts_no_event() -> None:
     events = Events()
     denials = Denials(EventRecorder(events, instance="a"), clock=Clock())

@@ -41,10 +41,10 @@ async def test_a_server_is_probed_while_more_servers_hang_than_slots_exist() -> 
     servers = Servers()
     routes = Routes(probe=servers, clock=lambda: 0, on_change=lambda _: None)
     for number in range(HUNG):
-        assert routes.follow(f"slow-{number}") is None
+        assert routes.follow(f"slow-{number}", f"slow-{number}") is None
     try:
         await assert_eventually(lambda: servers.asked >= PROBES_AT_ONCE)
-        await assert_eventually(lambda: routes.follow("quick"))
+        await assert_eventually(lambda: routes.follow("quick", "quick"))
     finally:
         await routes.close()
 

@@ -1,5 +1,7 @@
 """The outbox keeps the latest state of each object and a limited number of rows."""
 
+import dataclasses
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -44,6 +46,16 @@ def test_deletion_is_not_replaced_by_live_state() -> None:
     waiting.put(a_server(version=9))
     (only,) = waiting.take(10)
     assert only.record == a_server(version=5, deleted=True)
+
+
+def test_restored_server_replaces_the_deletion_of_the_one_with_its_id() -> None:
+    back = dataclasses.replace(a_server(version=9), created_at="2026-02-01T00:00:00Z")
+    for states in ((a_server(version=5, deleted=True), back), (back, a_server(version=5))):
+        waiting = outbox()
+        for state in states:
+            waiting.put(state)
+        (only,) = waiting.take(10)
+        assert only.record == back
 
 
 def test_many_states_of_one_object_count_once() -> None:

@@ -321,3 +321,35 @@ def test_receipt_of_one_type_does_not_pass_for_the_other(text: str, typ: str) ->
 def test_receipt_of_a_token_has_no_claim_that_earlier_versions_do_not_know() -> None:
     payload = jwt.decode(receipt(), options={"verify_signature": False})
     assert "requested_by" not in payload["object"]
+
+
+SERVER = dataclasses.replace(BINDING, server_id="0d9b3c1e-5a6f-4f0e-8c64-3f6f9f1f2a77")
+
+
+@pytest.mark.parametrize("signed_for", [SERVER, BINDING], ids=["bound", "unbound"])
+def test_receipt_is_refused_for_another_server_id(signed_for: Binding) -> None:
+    for server_id in ("7f1c2f4e-21ab-4a8e-9f4d-9e9d3c0b7a11", "", SERVER.server_id):
+        if server_id != signed_for.server_id:
+            other = dataclasses.replace(signed_for, server_id=server_id)
+            assert refused(receipt(signed_for), other) == "ReceiptOtherObject"
+
+
+def test_server_id_is_no_claim_that_earlier_versions_refuse() -> None:
+    payload = jwt.decode(receipt(SERVER), options={"verify_signature": False})
+    assert payload["server"] == SERVER.server_id
+    assert "server_id" not in payload["object"]
+
+
+def test_earlier_receipt_may_have_another_uid_and_another_spec() -> None:
+    old = receipt(dataclasses.replace(SERVER, uid="u-1"))
+    now = dataclasses.replace(SERVER, uid="", spec_digest="other")
+    found = checking(KEY).verify_earlier(old, now, now=NOW)
+    assert (found.binding.uid, found.binding.spec_digest) == ("u-1", BINDING.spec_digest)
+
+
+@pytest.mark.parametrize("change", [{"name": "b"}, {"namespace": "b"}, {"server_id": ""}])
+def test_earlier_receipt_of_another_object_is_refused(change: dict[str, str]) -> None:
+    with pytest.raises(InvalidReceipt, match="another object"):
+        checking(KEY).verify_earlier(
+            receipt(SERVER), dataclasses.replace(SERVER, **change), now=NOW
+        )

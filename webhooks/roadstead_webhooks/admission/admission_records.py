@@ -12,9 +12,10 @@ from roadstead.ledger.records import AdmissionRecord
 from roadstead.logs import redacted
 from roadstead_webhooks import webhook_metrics
 from roadstead_webhooks.admission.rates import Rate, RateLimit
+from roadstead_webhooks.admission.restoring import RESTORED
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
 
-_DECIDED: Final = frozenset({"Allowed", "Deleted"})
+_DECIDED: Final = frozenset({"Allowed", "Deleted", RESTORED})
 """Reasons of the validating webhook, which is called last; other admissions changed nothing."""
 ADMITTED: Final = (Rate(per_second=20, burst=2_000), Rate(per_second=100, burst=10_000))
 """Rows of allowed requests: per namespace, and of this process."""

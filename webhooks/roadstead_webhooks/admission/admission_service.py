@@ -8,7 +8,10 @@ from roadstead.api.group import (
     ANNOTATION_DELETION,
     ANNOTATION_RECEIPT,
     ANNOTATION_REQUESTED_BY,
+    ANNOTATION_STORED,
 )
+from roadstead.api.server_ids import new_server_id
+from roadstead.api.stored_content import StoredContent
 from roadstead_webhooks.admission import reviewed_objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.gathering import Gatherer
@@ -17,7 +20,8 @@ from roadstead_webhooks.admission.offload import Offload
 from roadstead_webhooks.admission.patch import Changes, patch
 from roadstead_webhooks.admission.receipt_signing import Receipts
 from roadstead_webhooks.admission.reserving import Reservations
-from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
+from roadstead_webhooks.admission.restoring import is_restoration
+from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
 from roadstead_webhooks.admission.validating import Validation, validate
 
 _FINAL = frozenset(
@@ -29,6 +33,9 @@ _FINAL = frozenset(
         "MetadataTooLarge",
         "InvalidObject",
         "SubresourceUnknown",
+        "ServerIdChanged",
+        "ServerIdNotTaken",
+        "RestorerExpired",
     }
 )
 """Reasons of denials that don't depend on the cache, beside those of tokens and receipts."""
@@ -85,12 +92,16 @@ class Admission:
     ) -> AdmissionAnswer:
         if mutation.untouched:
             return AdmissionAnswer(allowed=True, reason="Allowed")
-        now = int(facts.now.timestamp())
+        now, server_id = int(facts.now.timestamp()), mutation.server_id
+        if request.kind == "ModelServe" and request.operation == Operation.CREATE:
+            server_id = server_id or new_server_id()
         receipt = request.old_annotations.get(ANNOTATION_RECEIPT)
         requested_by = request.old_annotations.get(ANNOTATION_REQUESTED_BY)
         permit = request.old_annotations.get(ANNOTATION_DELETION)
         if mutation.author:
-            binding = reviewed_objects.binding(request, request.object, contract=mutation.contract)
+            binding = reviewed_objects.binding(
+                request, request.object, contract=mutation.contract, server_id=server_id
+            )
             requested_by = mutation.author.account or None
             binding = dataclasses.replace(binding, requested_by=mutation.author.account)
             contract = mutation.contract or str(request.spec.get("contract") or "")
@@ -104,6 +115,8 @@ class Admission:
             receipt=receipt,
             requested_by=requested_by,
             deletion=permit,
+            server_id=server_id,
+            stored=_stored_content(request, mutation, self._rules),
             contract=mutation.contract,
         )
         author = mutation.author or mutation.deletion
@@ -114,6 +127,20 @@ class Admission:
             warnings=mutation.warnings,
             patch=tuple(patch(request.object, changes)),
         )
+
+
+def _stored_content(request: AdmissionRequest, mutation: Mutation, rules: Rules) -> str | None:
+    """Return where a Model's content is, which only the operator writes, and which backups keep.
+
+    A token of an administrator, who may choose any location, may state it too.
+    """
+    given = request.annotations.get(ANNOTATION_STORED)
+    groups = mutation.author.caller.groups if mutation.author else frozenset()
+    writes = request.username == rules.operator or is_restoration(request, rules)
+    may_write = request.kind == "Model" and (writes or groups & rules.admin_groups)
+    if may_write and StoredContent.parse(given) is not None:
+        return str(given)
+    return request.old_annotations.get(ANNOTATION_STORED)
 
 
 def _may_be_stale(answer: AdmissionAnswer) -> bool:

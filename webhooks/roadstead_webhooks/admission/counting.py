@@ -9,7 +9,11 @@ from typing import Final
 from roadstead.api.contract.demand import Demand
 from roadstead.api.contract.devices import DEFAULT_DEVICES, DeviceNames
 from roadstead.api.contract.resource_contract import Reservation, ResourceContract
-from roadstead.api.group import ANNOTATION_RECEIPT, ANNOTATION_REQUESTED_BY
+from roadstead.api.group import (
+    ANNOTATION_RECEIPT,
+    ANNOTATION_REQUESTED_BY,
+    ANNOTATION_SERVER_ID,
+)
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw
 from roadstead.api.references import model_references
@@ -34,7 +38,7 @@ KEPT: Final[Mapping[Resource, Projection]] = {
             "spec": ("modelName", "modelUuid", "contract", "replicas", "resources"),
             "status": ("granted",),
         },
-        annotations=frozenset({ANNOTATION_RECEIPT, ANNOTATION_REQUESTED_BY}),
+        annotations=frozenset({ANNOTATION_RECEIPT, ANNOTATION_REQUESTED_BY, ANNOTATION_SERVER_ID}),
     ),
     MODELS: Keep(parts={"spec": None, "status": None}),
     RESOURCECONTRACTS: Keep(parts={"spec": None, "status": None}),

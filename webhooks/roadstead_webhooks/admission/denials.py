@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Final
+from typing import Final, Literal
 
 from roadstead.api.group import API_VERSION
 from roadstead.api.raw import Raw
@@ -14,12 +14,14 @@ from roadstead.kube.kube_events import EventRecorder
 from roadstead.logs import redacted
 from roadstead_webhooks import webhook_metrics
 from roadstead_webhooks.admission.rates import Rate, RateLimit
+from roadstead_webhooks.admission.restoring import RESTORED
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest
 
 logger = logging.getLogger(__name__)
 
 EACH: Final = Rate(per_second=0.5, burst=20)
 """Events per namespace."""
+_EventType = Literal["Normal", "Warning"]
 TOTAL: Final = Rate(per_second=5.0, burst=50)
 """Events of this process."""
 
@@ -53,11 +55,25 @@ class Denials:
             f"{request.operation} by {request.username} (subject {subject}) was denied: "
             f"{answer.reason}: {answer.message}"
         )
-        task = asyncio.create_task(
-            self._events.record(
-                _involved_object(request), "AdmissionDenied", redacted(message), kind="Warning"
-            )
+        self._post(request, "AdmissionDenied", message, kind="Warning")
+
+    def report_restoration(self, request: AdmissionRequest, answer: AdmissionAnswer) -> None:
+        """Log that a restorer created an object, and post an Event; returns immediately."""
+        if request.dry_run or not request.fits:
+            return
+        subject = answer.subject or "unknown"
+        message = f"restored by {request.username} with the receipt of subject {subject}"
+        logger.warning("%s was %s", request.title, message)
+        if self._may_post(request.namespace):
+            self._post(request, RESTORED, message, kind="Normal")
+
+    def _post(
+        self, request: AdmissionRequest, reason: str, message: str, *, kind: _EventType
+    ) -> None:
+        posting = self._events.record(
+            _involved_object(request), reason, redacted(message), kind=kind
         )
+        task = asyncio.create_task(posting)
         self._posting.add(task)
         task.add_done_callback(self._posting.discard)
 

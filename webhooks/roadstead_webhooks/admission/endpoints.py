@@ -20,6 +20,7 @@ from roadstead_webhooks.admission.callers import Callers
 from roadstead_webhooks.admission.denials import Denials
 from roadstead_webhooks.admission.exposure import Exposure
 from roadstead_webhooks.admission.offload import Offload, TooManyReviews
+from roadstead_webhooks.admission.restoring import RESTORED
 from roadstead_webhooks.admission.review import (
     MAX_BYTES,
     AdmissionAnswer,
@@ -134,6 +135,8 @@ class Endpoints:
             answer = await decide_within(request, decide, time_left(http.query.get("timeout", "")))
             if not answer.allowed:
                 self._denials.report(request, answer)
+            elif answer.reason == RESTORED:
+                self._denials.report_restoration(request, answer)
             if self._records is not None:
                 self._records.note(webhook, request, answer)
         webhook_metrics.ADMISSION_SECONDS.labels(webhook).observe(time.perf_counter() - started)

@@ -15,6 +15,7 @@ from roadstead.errors import InvalidReceipt, InvalidToken
 from roadstead.policy.contract.contract_choice import Offer
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.receipts import Receipt
+from roadstead_webhooks.admission.restorers import Restorer
 from roadstead_webhooks.admission.service_accounts import AccountGroups
 
 MemoryFit = Literal["Off", "Warn", "Deny"]
@@ -34,6 +35,8 @@ class Rules:
     """The effect of a memory limit below the estimate."""
     accounts: AccountGroups = dataclasses.field(default_factory=dict)
     """The ServiceAccounts that need no token, and the groups that they have."""
+    restorers: tuple[Restorer, ...] = ()
+    """Who may create objects from a backup."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,11 @@ class Facts:
     """The verified token, or why it is invalid; None without the annotation."""
     receipt: Receipt | InvalidReceipt | None = None
     """The receipt of the object; when an update is mutated, of the old object."""
+    earlier: Receipt | InvalidReceipt | None = None
+    """The receipt that an object has already at its creation, which may have another UID and
+    another spec; None without one."""
+    claimant: str = ""
+    """Another ModelServe, as NAMESPACE/NAME, with the server ID that the object has."""
     deletion: Receipt | InvalidReceipt | None = None
     """The deletion permit of the object, or for a deletion of the old object."""
     offers: tuple[Offer, ...] = ()

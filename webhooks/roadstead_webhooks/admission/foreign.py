@@ -11,6 +11,8 @@ from roadstead.api.group import (
     ANNOTATION_LAST_APPLIED,
     ANNOTATION_RECEIPT,
     ANNOTATION_REQUESTED_BY,
+    ANNOTATION_SERVER_ID,
+    ANNOTATION_STORED,
     ANNOTATION_TOKEN,
 )
 from roadstead.api.raw import Raw, section
@@ -18,7 +20,14 @@ from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionReques
 
 MAX_BYTES: Final = 16 * 1024
 _OURS: Final = frozenset(
-    {ANNOTATION_TOKEN, ANNOTATION_RECEIPT, ANNOTATION_REQUESTED_BY, ANNOTATION_DELETION}
+    {
+        ANNOTATION_TOKEN,
+        ANNOTATION_RECEIPT,
+        ANNOTATION_REQUESTED_BY,
+        ANNOTATION_DELETION,
+        ANNOTATION_SERVER_ID,
+        ANNOTATION_STORED,
+    }
 )
 """Annotations that are verified and have limits of their own."""
 _COPIED: Final = 1024

@@ -91,6 +91,8 @@ class Gatherer:
             now=now,
             token=await self._token(request, now),
             receipt=self._receipt(request, request.old, now) if request.old else None,
+            earlier=(earlier := self._earlier(request, now)),
+            claimant=next(self._claimants(request, earlier), ""),
             offers=tuple(self._offers(request, serve, before)),
             running=before[1],
             namespace_labels=self._labels(request.namespace),
@@ -110,6 +112,7 @@ class Gatherer:
         return Facts(
             now=now,
             receipt=self._receipt(request, raw, now) if raw else None,
+            claimant=next(self._claimants(request), ""),
             deletion=self._deletion_permit(
                 request, request.old if deleted else request.object, now
             ),
@@ -133,7 +136,7 @@ class Gatherer:
         namespace, _, name = made_for.partition("/")
         if request.kind == "Model" and namespace and name:
             await self._fetch(MODELSERVES, name, namespace)
-        for user in self._users(request)[:_USERS_READ]:
+        for user in (*self._claimants(request), *self._users(request))[:_USERS_READ]:
             namespace, _, name = user.partition("/")
             await self._fetch(MODELSERVES, name, namespace)
 
@@ -190,6 +193,28 @@ class Gatherer:
         text = section(raw, "metadata", "annotations").get(ANNOTATION_RECEIPT)
         binding = reviewed_objects.binding(request, raw)
         return self._receipts.verify(text, binding, now=int(now.timestamp()))
+
+    def _earlier(
+        self, request: AdmissionRequest, now: datetime.datetime
+    ) -> Receipt | InvalidReceipt | None:
+        """Return the receipt that an object has already at its creation."""
+        text = request.annotations.get(ANNOTATION_RECEIPT)
+        if text is None or request.operation != Operation.CREATE:
+            return None
+        binding = reviewed_objects.binding(request, request.object)
+        return self._receipts.verify_earlier(text, binding, now=int(now.timestamp()))
+
+    def _claimants(
+        self, request: AdmissionRequest, earlier: Receipt | InvalidReceipt | None = None
+    ) -> Iterator[str]:
+        """Yield the other ModelServes, as NAMESPACE/NAME, with the object's server ID."""
+        server_id = reviewed_objects.own_server_id(request, request.object)
+        if not server_id and isinstance(earlier, Receipt):
+            server_id = earlier.binding.uid
+        for serve in self._cache.claimants(server_id) if server_id else ():
+            key = f"{serve.meta.namespace}/{serve.meta.name}"
+            if key != f"{request.namespace}/{request.name}":
+                yield key
 
     def _deletion_permit(
         self, request: AdmissionRequest, raw: Raw, now: datetime.datetime

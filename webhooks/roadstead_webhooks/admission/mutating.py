@@ -20,8 +20,16 @@ from roadstead_webhooks.admission.foreign import deny_oversized
 from roadstead_webhooks.admission.misplaced import find_misplaced_token
 from roadstead_webhooks.admission.offload import LARGE_EFFORT
 from roadstead_webhooks.admission.requesters import Requester, requester_of
+from roadstead_webhooks.admission.restoring import (
+    check_earlier,
+    check_restorer,
+    is_restoration,
+    restores_operators_model,
+)
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
+from roadstead_webhooks.admission.server_identity import choose_server_id
 from roadstead_webhooks.admission.validating import (
+    caller_of,
     contract_facts,
     deny,
     deny_for,
@@ -40,6 +48,8 @@ class Author:
     issuer: str
     account: str = ""
     """The ServiceAccount that requested it without a token; else empty."""
+    restorer: str = ""
+    """The user name of the restorer that creates the object with an earlier receipt."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,6 +63,8 @@ class Mutation:
     """The author to sign a deletion permit for; None keeps the old object's permit."""
     contract: str = ""
     """The value to set `spec.contract` to."""
+    server_id: str = ""
+    """The server ID of a ModelServe; empty for a new one at its creation, else for none."""
     untouched: bool = False
     """Whether the request has no object to store."""
     warnings: tuple[str, ...] = ()
@@ -61,8 +73,21 @@ class Mutation:
 def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
     """Decide on a request; never raises.
 
-    Only holders of a valid token get a receipt, and ServiceAccounts that need none.
+    Only holders of a valid token get a receipt, ServiceAccounts that need none, and restorers with
+    a receipt from a backup.
     """
+    mutation = _mutate(request, facts, rules)
+    if mutation.denial or mutation.untouched:
+        return mutation
+    signs = mutation.author is not None
+    restores = bool(mutation.author and mutation.author.restorer)
+    chosen = choose_server_id(request, facts, signs=signs, restores=restores)
+    if isinstance(chosen, AdmissionAnswer):
+        return Mutation(denial=chosen)
+    return dataclasses.replace(mutation, server_id=chosen)
+
+
+def _mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
     if request.mismatch:
         return Mutation(denial=deny("RequestMismatch", request.mismatch, code=400))
     if request.operation == Operation.DELETE or request.subresource:
@@ -91,6 +116,10 @@ def mutate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
         return dataclasses.replace(mutation, warnings=_EXPIRED) if expired else mutation
     if requester is not None:
         return _mutate_changed(request, facts, rules, requester, deletion)
+    if restores_operators_model(request, rules):
+        return Mutation(denial=check_restorer(request, facts, rules))
+    if is_restoration(request, rules):
+        return _mutate_restored(request, facts, rules)
     if is_operators_model(request, rules):
         # No receipt: the user name is unproven here, so anyone who reaches this port could have a
         # receipt signed in the operator's name.
@@ -106,6 +135,16 @@ def _is_expired_and_not_needed(request: AdmissionRequest, facts: Facts) -> bool:
     expired = isinstance(facts.token, InvalidToken) and facts.token.reason == "TokenExpired"
     kept = isinstance(facts.receipt, Receipt) and reviewed_objects.is_unchanged(request)
     return expired and kept and not _asks_for_deletion(request)
+
+
+def _mutate_restored(request: AdmissionRequest, facts: Facts, rules: Rules) -> Mutation:
+    if denial := check_restorer(request, facts, rules):
+        return Mutation(denial=denial)
+    earlier = check_earlier(request, facts)
+    if isinstance(earlier, AdmissionAnswer):
+        return Mutation(denial=earlier)
+    author = Author(caller=caller_of(earlier), issuer=earlier.issuer, restorer=request.username)
+    return Mutation(author=author)
 
 
 def _mutate_unchanged(
@@ -218,7 +257,8 @@ def _deny_without_token(request: AdmissionRequest) -> AdmissionAnswer:
 
 
 def _needs_token(request: AdmissionRequest, rules: Rules) -> bool:
-    return not reviewed_objects.is_unchanged(request) and not is_operators_model(request, rules)
+    free = is_operators_model(request, rules) or is_restoration(request, rules)
+    return not reviewed_objects.is_unchanged(request) and not free
 
 
 _EXPIRED: Final = (

@@ -11,6 +11,8 @@ from roadstead.api.group import (
     ANNOTATION_LAST_APPLIED,
     ANNOTATION_RECEIPT,
     ANNOTATION_REQUESTED_BY,
+    ANNOTATION_SERVER_ID,
+    ANNOTATION_STORED,
     ANNOTATION_TOKEN,
 )
 from roadstead.api.raw import Raw, section
@@ -26,6 +28,10 @@ class Changes:
     receipt: str | None
     requested_by: str | None = None
     deletion: str | None = None
+    server_id: str = ""
+    """The server ID; empty removes it."""
+    stored: str | None = None
+    """Where the operator stored a Model's content."""
     contract: str = ""
     """The value of `spec.contract`; empty keeps the current one."""
 
@@ -37,6 +43,8 @@ def patch(raw: Raw, changes: Changes) -> list[Raw]:
         ANNOTATION_RECEIPT: changes.receipt,
         ANNOTATION_REQUESTED_BY: changes.requested_by,
         ANNOTATION_DELETION: changes.deletion,
+        ANNOTATION_SERVER_ID: changes.server_id or None,
+        ANNOTATION_STORED: changes.stored,
     }
     operations = [*_patch_annotations(raw, wanted), *_patch_managed_fields(raw)]
     spec = raw.get("spec")

@@ -93,7 +93,17 @@ class Receipts:
             issued_at=now,
             key=key.private,
             key_id=key.key_id,
+            restorer=author.restorer,
         )
+
+    def verify_earlier(
+        self, text: object, binding: Binding, *, now: int
+    ) -> Receipt | InvalidReceipt:
+        """As `verify`, for a receipt from a backup: its UID and its spec may be others."""
+        try:
+            return self._verifier.verify_earlier(str(text or ""), binding, now=now)
+        except InvalidReceipt as error:
+            return error
 
     def verify(self, text: object, binding: Binding, *, now: int) -> Receipt | InvalidReceipt:
         """Return the receipt, or the error if it is invalid: both are facts."""

@@ -6,7 +6,8 @@ from typing import Final
 
 from roadstead.api.group import ANNOTATION_REQUESTED_BY
 from roadstead.api.modelserve import ModelServe
-from roadstead.api.raw import Raw, section
+from roadstead.api.raw import Metadata, Raw, section
+from roadstead.api.server_ids import given_server_id
 from roadstead.tokens.receipts import Binding, spec_digest
 from roadstead_webhooks.admission.review import AdmissionRequest, Operation
 
@@ -64,8 +65,10 @@ def reservation_key(request: AdmissionRequest) -> str:
     return f"{request.namespace}/{request.name}" if request.name else ""
 
 
-def binding(request: AdmissionRequest, raw: Raw, *, contract: str = "") -> Binding:
-    """Return what a receipt for `raw` is bound to, with `contract` set in its spec."""
+def binding(
+    request: AdmissionRequest, raw: Raw, *, contract: str = "", server_id: str = ""
+) -> Binding:
+    """Return what a receipt for `raw` is bound to, with `contract` and `server_id` set in it."""
     meta, spec = section(raw, "metadata"), section(raw, "spec")
     return Binding(
         kind=request.kind,
@@ -73,9 +76,15 @@ def binding(request: AdmissionRequest, raw: Raw, *, contract: str = "") -> Bindi
         name=meta.get("name") or request.name,
         generate_name=meta.get("generateName") or "",
         uid=meta.get("uid") or section(request.old, "metadata").get("uid") or "",
+        server_id=server_id or own_server_id(request, raw),
         spec_digest=spec_digest(request.kind, {**spec, "contract": contract} if contract else spec),
         requested_by=str(section(meta, "annotations").get(ANNOTATION_REQUESTED_BY, "")),
     )
+
+
+def own_server_id(request: AdmissionRequest, raw: Raw) -> str:
+    """Return the server ID in a ModelServe's annotation; empty without one."""
+    return given_server_id(Metadata.parse(raw)) if request.kind == "ModelServe" else ""
 
 
 def deletion_binding(request: AdmissionRequest, raw: Raw) -> Binding:

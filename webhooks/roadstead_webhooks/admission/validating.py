@@ -30,7 +30,13 @@ from roadstead_webhooks.admission import reviewed_objects
 from roadstead_webhooks.admission.facts import Facts, Rules
 from roadstead_webhooks.admission.foreign import deny_oversized
 from roadstead_webhooks.admission.requesters import account_of
+from roadstead_webhooks.admission.restoring import (
+    RESTORED,
+    check_restorer,
+    restores_operators_model,
+)
 from roadstead_webhooks.admission.review import AdmissionAnswer, AdmissionRequest, Operation
+from roadstead_webhooks.admission.server_identity import check_server_id
 
 GARBAGE_COLLECTORS: Final = frozenset(
     {
@@ -78,10 +84,13 @@ def validate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validatio
     if request.operation == Operation.DELETE:
         return Validation(answer=_validate_deletion(request, facts, rules))
     if reviewed_objects.is_being_deleted(request) and reviewed_objects.keeps_spec(request):
-        return Validation(answer=deny_oversized(request) or _allow("Going").answer)
+        going = deny_oversized(request) or check_server_id(request, facts)
+        return Validation(answer=going or _allow("Going").answer)
     if ANNOTATION_TOKEN in request.annotations:
         return _deny("TokenNotTaken", f"{ANNOTATION_TOKEN} is still set: it must not be stored")
     if denial := deny_oversized(request) or _check_owners(request):
+        return Validation(answer=denial)
+    if denial := check_server_id(request, facts):
         return Validation(answer=denial)
     if _keeps_receipt(request) and reviewed_objects.keeps_spec(request):
         return Validation(
@@ -89,9 +98,21 @@ def validate(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validatio
         )
     if is_operators_model(request, rules):
         return Validation(answer=_validate_operators_model(request, facts))
+    if restores_operators_model(request, rules):
+        return _validate_restored_model(request, facts, rules)
     receipt = facts.receipt
     if not isinstance(receipt, Receipt):
         return _deny_receipt(receipt)
+    if receipt.restorer and request.operation == Operation.CREATE:
+        if receipt.restorer != request.username:
+            return _deny("ReceiptForged", "the receipt was signed for another restorer")
+        return _as_restored(_validate_content(request, facts, rules, receipt))
+    return _validate_content(request, facts, rules, receipt)
+
+
+def _validate_content(
+    request: AdmissionRequest, facts: Facts, rules: Rules, receipt: Receipt
+) -> Validation:
     answer = _check_account(request, receipt) or _check_deletion_permit(request, facts, rules)
     if answer is not None:
         return Validation(answer=answer)
@@ -178,6 +199,22 @@ def _check_contract(
         facts=known_facts,
     )
     return Validation(answer=answer, reserve=claim)
+
+
+def _validate_restored_model(request: AdmissionRequest, facts: Facts, rules: Rules) -> Validation:
+    """Decide on a Model that the operator had created for a ModelServe, which may follow later."""
+    if denial := check_restorer(request, facts, rules):
+        return Validation(answer=denial)
+    if not _is_plain(request):
+        return _deny("ReceiptMissing", "the Model has no receipt: create it with a token")
+    return _as_restored(_allow("Allowed"))
+
+
+def _as_restored(validation: Validation) -> Validation:
+    answer = validation.answer
+    if not answer.allowed:
+        return validation
+    return dataclasses.replace(validation, answer=dataclasses.replace(answer, reason=RESTORED))
 
 
 def _validate_operators_model(request: AdmissionRequest, facts: Facts) -> AdmissionAnswer:

@@ -12,7 +12,8 @@ from aiohttp import web
 from roadstead.api import memory
 from roadstead.api.object_names import UUID, is_namespace
 from roadstead.api.quantity import size_text
-from roadstead.api.raw import Raw, section
+from roadstead.api.raw import Metadata, Raw, section
+from roadstead.api.server_ids import server_id_of
 from roadstead.clocks import utc_now
 from roadstead.console.auth.console_sessions import Session
 from roadstead.console.data import questions
@@ -82,7 +83,7 @@ class EditViews:
         meta = section(made, "metadata")
         subject = session.claims.subject
         logger.info("%s created %s/%s", subject, meta.get("namespace"), meta.get("name"))
-        return json_answer({"server_uuid": meta.get("uid")}, status=201)
+        return json_answer({"server_uuid": server_id_of(Metadata.parse(made))}, status=201)
 
     async def _check(self, request: web.Request) -> web.Response:
         """Return the decision of a dry run, the YAML and the estimated memory."""
@@ -140,9 +141,10 @@ class EditViews:
 
     async def _scale(self, request: web.Request) -> web.Response:
         row, coverage = await self._row(request)
-        session, uid = request[SESSION], row["server_uuid"]
+        session = request[SESSION]
         try:
-            patch = scale_patch(await _body(request), uid=uid, token=session.token)
+            given, uid = await _body(request), await self._uid(row)
+            patch = scale_patch(given, uid=uid, token=session.token)
             if refused := await self._namespace_refusal(session, row["namespace"], coverage):
                 return _error_response(refused)
             await self._client.patch(MODELSERVES, row["name"], patch, namespace=row["namespace"])
@@ -151,7 +153,7 @@ class EditViews:
         except KubeError as error:
             return _error_response(refusal(error))
         logger.info("%s scaled %s/%s", session.claims.subject, row["namespace"], row["name"])
-        return json_answer({"server_uuid": uid})
+        return json_answer({"server_uuid": row["server_uuid"]})
 
     async def _delete(self, request: web.Request) -> web.Response:
         """Delete a server if its contract allows it: a DELETE request carries no token."""
@@ -160,14 +162,23 @@ class EditViews:
         violation = coverage.violation(row["namespace"], row["contract"], now)
         if violation and self._site.settings.contracts:
             return _error_response(_forbidden(violation))
-        uid = row["server_uuid"]
         try:
+            uid = await self._uid(row)
             await self._client.delete(MODELSERVES, row["name"], namespace=row["namespace"], uid=uid)
         except KubeError as error:
             return _error_response(refusal(error))
         subject = request[SESSION].claims.subject
         logger.info("%s deleted %s/%s", subject, row["namespace"], row["name"])
-        return json_answer({"server_uuid": uid})
+        return json_answer({"server_uuid": row["server_uuid"]})
+
+    async def _uid(self, row: questions.Row) -> str:
+        """The UID of the server in a row; raises KubeNotFound if another one has its name."""
+        raw = await self._client.get(MODELSERVES, row["name"], row["namespace"])
+        meta = Metadata.parse(raw)
+        if server_id_of(meta) != row["server_uuid"]:
+            message = f"server {row['server_uuid']} does not exist any more"
+            raise KubeNotFound(message, status=404)
+        return meta.uid
 
     async def _row(self, request: web.Request) -> tuple[questions.Row, Coverage]:
         coverage, _ = await self._site.coverage(request[SESSION])

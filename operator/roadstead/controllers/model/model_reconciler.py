@@ -12,10 +12,11 @@ from collections.abc import Iterator
 from typing import Final, Protocol
 
 from roadstead.api import conditions
-from roadstead.api.group import ANNOTATION_RETRY, FINALIZER
+from roadstead.api.group import ANNOTATION_RETRY, ANNOTATION_STORED, FINALIZER
 from roadstead.api.model import Model, StoreLocation
 from roadstead.api.raw import Raw, section, timestamp
 from roadstead.api.references import by_name, by_uuid
+from roadstead.api.stored_content import StoredContent
 from roadstead.clocks import utc_now
 from roadstead.controllers.model.kept_objects import KeptObjects
 from roadstead.controllers.model.model_plan import ModelFacts, Plan, PlanStep, plan
@@ -25,7 +26,8 @@ from roadstead.controllers.model.model_status import status_of
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.controllers.transfers.running_transfers import Transfers
 from roadstead.controllers.transfers.transfer_runner import TransferAttempt
-from roadstead.errors import KubeNotFound, ModelError, StoreError
+from roadstead.errors import KubeNotFound, KubeRejected, ModelError, StoreError
+from roadstead.json_digest import json_digest
 from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.kube_client import Object
 from roadstead.kube.resources import MODELS, Resource
@@ -76,6 +78,8 @@ class ModelReconciler:
             return await self._remove(model)
         if FINALIZER not in model.meta.finalizers:
             model = await self._set_finalizers(model, (*model.meta.finalizers, FINALIZER))
+        if (content := _unrecorded(model)) is not None:
+            model = await self._record_content(model, content)
         if model.faults:
             await self._write_blocker(model, "Unreadable", "; ".join(model.faults))
             return None
@@ -230,6 +234,19 @@ class ModelReconciler:
         status = {**model.status, "servers": len(self.servers(model)), "conditions": merged}
         await self.status.write(MODELS, model.raw, status)
 
+    async def _record_content(self, model: Model, content: StoredContent) -> Model:
+        """Write where the content is, for a restore; a refusal is only logged."""
+        meta = model.meta
+        annotations = {ANNOTATION_STORED: content.to_text()}
+        body = {"metadata": {"annotations": annotations, "resourceVersion": meta.resource_version}}
+        try:
+            answer = await self.client.patch(MODELS, meta.name, body)
+        except KubeRejected as error:
+            logger.warning("the place of the content could not be recorded: %s", error)
+            return model
+        self.cache.put(MODELS, answer)
+        return Model.parse(answer)
+
     async def _set_finalizers(self, model: Model, finalizers: tuple[str, ...]) -> Model:
         meta = model.meta
         body = {
@@ -239,6 +256,17 @@ class ModelReconciler:
         if finalizers:
             self.cache.put(MODELS, answer)
         return Model.parse(answer)
+
+
+def _unrecorded(model: Model) -> StoredContent | None:
+    """Where the content of a verified Model is, if its annotation does not have that yet."""
+    ready = conditions.find(model.raw, "Ready")
+    current = model.status.get("observedGeneration") == model.meta.generation
+    if not model.digest or model.faults or ready is None or not (ready.true and current):
+        return None
+    spec = json_digest(section(model.raw, "spec"))
+    found = StoredContent(path=model.object_path, sha256=model.digest, spec=spec)
+    return found if found != model.kept else None
 
 
 def _inputs(*parts: object) -> str:

@@ -119,6 +119,7 @@ def transfer_job(
         source=source,
         target=target,
         expected_sha256=model.sha256 or None,
+        kept_sha256=model.kept_sha256 or None,
         resume=_resume(model.upload) if model.upload is not None else None,
     )
 

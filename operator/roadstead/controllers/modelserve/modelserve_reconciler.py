@@ -14,6 +14,7 @@ from roadstead.api.contract.granted import Granted
 from roadstead.api.memory import estimate, remedy
 from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
+from roadstead.api.server_ids import holder
 from roadstead.api.workload import WorkloadState, has_waiting_pod, observe
 from roadstead.controllers.modelserve.admission_recheck import AdmissionRecheck
 from roadstead.controllers.modelserve.fetch_urls import FetchUrls
@@ -43,6 +44,7 @@ from roadstead.errors import (
     StoreError,
 )
 from roadstead.gateway.probe import Reached
+from roadstead.kube.admitted import AdmittedServes
 from roadstead.kube.children import Children
 from roadstead.kube.resources import (
     DEPLOYMENTS,
@@ -64,7 +66,7 @@ from roadstead.manifests.modelserve_manifests import (
 from roadstead.manifests.platform import Platform
 from roadstead.policy.chain import Violation
 from roadstead.policy.modelserve_policy import ServeFacts
-from roadstead.policy.recheck import Effect, RecheckVerdict
+from roadstead.policy.recheck import Effect, RecheckVerdict, server_id_taken
 from roadstead.usage.figures import ShownUsage
 
 logger = logging.getLogger(__name__)
@@ -86,6 +88,7 @@ class ServeReconciler:
     catalogue: ModelCatalogue
     status: StatusWriter
     platform: Platform
+    admitted: AdmittedServes = dataclasses.field(default_factory=AdmittedServes)
     guard: AdmissionRecheck | None = None
     keys: ServerKeys | None = None
     pulls: PullSecretCopies | None = None
@@ -116,7 +119,7 @@ class ServeReconciler:
             verdict=verdict,
             routing=self.platform.routing,
             missing_kinds=tuple(item.kind for item in self._missing_kinds()),
-            usage=self.usage.of(serve.meta.uid, serve.status) if self.usage else None,
+            usage=self.usage.of(serve.server_id, serve.status) if self.usage else None,
         )
         devices = self.guard.usage.devices if self.guard else DEFAULT_DEVICES
         enabled = self.guard is not None
@@ -135,7 +138,7 @@ class ServeReconciler:
         if workload is None or not workload.ready:
             self.routes.forget(serve.meta.uid)
             return None
-        return self.routes.follow(serve.meta.uid)
+        return self.routes.follow(serve.meta.uid, serve.server_id)
 
     def _missing_kinds(self) -> list[Resource]:
         """Kinds that the gateway needs and that are not installed in this cluster."""
@@ -153,7 +156,7 @@ class ServeReconciler:
     def _pods(self, serve: ModelServe) -> list[Raw]:
         """The pods of its Deployment."""
         meta = serve.meta
-        return list(self.cache.indexed(PODS, pods_key(meta.namespace, meta.name, meta.uid)))
+        return list(self.cache.indexed(PODS, pods_key(meta.namespace, meta.name, serve.server_id)))
 
     def _workload(self, facts: ServeFacts, pods: Sequence[Raw]) -> WorkloadState | None:
         """The state of its Deployment and pods; None without a Deployment.
@@ -170,7 +173,12 @@ class ServeReconciler:
         return observe(deployment, pods, lambda: remedy(estimate(model.status, params), params))
 
     async def _verdict(self, facts: ServeFacts) -> RecheckVerdict | None:
-        """The verdict of the guard; None without one."""
+        """The verdict of the guard; None without one, if no other server has its server ID."""
+        serve = facts.serve
+        claimants = self.cache.claimants(serve.server_id)
+        rightful = holder(claimants, serve.server_id, admitted=self.admitted.has)
+        if rightful is not None and rightful.meta.uid != serve.meta.uid:
+            return server_id_taken(f"{rightful.meta.namespace}/{rightful.meta.name}")
         if self.guard is None:
             return None
         return await self.guard.verdict(
@@ -280,7 +288,9 @@ class ServeReconciler:
                 await self.pulls.ensure(serve, needed=needed)
             missing = self._missing_kinds()
             installed = [item for item in desired if resource_of(item) not in missing]
-            writes = await self.children.apply(installed, server_uuid=serve.meta.uid)
+            writes = await self.children.apply(
+                installed, server_uuid=serve.meta.uid, server_id=serve.server_id
+            )
             grant.settle(serve, self._deployment(serve))
         except InvalidResource as error:
             return Violation(

@@ -55,7 +55,7 @@ def status_of(serve: ModelServe, seen: ServeObservation, *, now: str) -> dict[st
         ready = dataclasses.replace(ready, message=_workload_ready(seen).message)
     status: dict[str, Any] = {
         "observedGeneration": serve.meta.generation,
-        "serverUuid": serve.meta.uid,
+        "serverUuid": serve.server_id,
         "selector": names.selector_text(serve),
         "replicas": seen.workload.replicas if seen.workload else 0,
         "readyReplicas": seen.workload.ready_replicas if seen.workload else 0,
@@ -66,7 +66,7 @@ def status_of(serve: ModelServe, seen: ServeObservation, *, now: str) -> dict[st
     if seen.model is not None:
         status["modelUuid"] = seen.model.meta.uid
     if seen.workload is not None:
-        status["url"] = seen.routing.url_of(serve.meta.uid) if seen.routing else service_url(serve)
+        status["url"] = seen.routing.url_of(serve.server_id) if seen.routing else service_url(serve)
         if seen.workload.started_at:
             status["startedAt"] = seen.workload.started_at
     if seen.usage is not None:

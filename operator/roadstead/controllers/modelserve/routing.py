@@ -40,24 +40,24 @@ class Routes:
     probe: ServerProbe
     clock: Callable[[], int]
     on_change: Callable[[str], None]
-    """Called with the UUID of a server whose result changed."""
+    """Called with the `metadata.uid` of a server whose result changed."""
     slots: ServerSlots = dataclasses.field(
         default_factory=lambda: ServerSlots(at_once=PROBES_AT_ONCE, slow=SLOW_PROBES_AT_ONCE)
     )
     _followed: dict[str, _Followed] = dataclasses.field(default_factory=dict)
 
-    def follow(self, server_uuid: str) -> Reached | None:
+    def follow(self, uid: str, server_id: str) -> Reached | None:
         """Probe the server from now on; returns the last result, if there is one."""
-        found = self._followed.get(server_uuid)
+        found = self._followed.get(uid)
         if found is None:
-            task = asyncio.create_task(self._follow(server_uuid))
-            self._followed[server_uuid] = _Followed(task=task)
+            task = asyncio.create_task(self._follow(uid, server_id))
+            self._followed[uid] = _Followed(task=task)
             return None
         return found.last
 
-    def forget(self, server_uuid: str) -> None:
+    def forget(self, uid: str) -> None:
         """Stop probing a server that is deleted or not ready."""
-        found = self._followed.pop(server_uuid, None)
+        found = self._followed.pop(uid, None)
         if found is not None:
             found.task.cancel()
 
@@ -70,23 +70,23 @@ class Routes:
         if tasks:
             await asyncio.wait(tasks)
 
-    async def _follow(self, server_uuid: str) -> None:
+    async def _follow(self, uid: str, server_id: str) -> None:
         failures = 0
         while True:
             answered = False
             # A probe that was cancelled because too many are slow is no result.
             with contextlib.suppress(TimeoutError):
-                answered = await self._probe(server_uuid)
+                answered = await self._probe(uid, server_id)
             failures = 0 if answered else failures + 1
             await asyncio.sleep(_pause(failures))
 
-    async def _probe(self, server_uuid: str) -> bool:
+    async def _probe(self, uid: str, server_id: str) -> bool:
         """Probe once and report a new result; returns whether the server answered."""
-        found = await self.slots.run(lambda: self.probe.check(server_uuid, now=self.clock()))
-        known = self._followed[server_uuid]
+        found = await self.slots.run(lambda: self.probe.check(server_id, now=self.clock()))
+        known = self._followed[uid]
         if found != known.last:
             known.last = found
-            self.on_change(server_uuid)
+            self.on_change(uid)
         return found.answered
 
 

@@ -26,7 +26,7 @@ class ServerKeys:
 
     def of(self, serve: ModelServe) -> str:
         """The server's API key."""
-        return self.key.server_key(serve.meta.uid)
+        return self.key.server_key(serve.server_id)
 
     async def ensure(self, serve: ModelServe, *, needed: bool) -> None:
         """Ensure that the Secret is correct; `needed` is true if a pod may wait for it.

@@ -68,13 +68,13 @@ def targets(cache: WatchCache) -> Iterator[ServerTarget]:
         meta = serve.meta
         pods = [
             pod_target(pod)
-            for pod in cache.indexed(PODS, pods_key(meta.namespace, meta.name, meta.uid))
+            for pod in cache.indexed(PODS, pods_key(meta.namespace, meta.name, serve.server_id))
             if _counts(pod)
         ]
         yield ServerTarget(
-            uuid=meta.uid,
+            uuid=serve.server_id,
             name=(meta.namespace, meta.name),
-            labels=(meta.namespace, meta.name, meta.uid, model_name(cache, serve)),
+            labels=(meta.namespace, meta.name, serve.server_id, model_name(cache, serve)),
             status=serve.status,
             pods=tuple(pods),
         )
