@@ -24,6 +24,10 @@ PROMETHEUS_OPERATOR = "v0.95.2"
 """The version whose types dev/go/monitoring generates definitions from."""
 GRAFANA_SCHEMA = "v0.0.22"
 """Version of grafana-foundation-sdk: Grafana's own schema of dashboards."""
+COSIGN = "v3.1.3"
+ORAS = "v1.3.6"
+DISTRIBUTION = "v3.1.2"
+"""The version of the registry that tests push releases to."""
 PAUSE = "v1"
 DEBIAN = "bookworm"
 
@@ -157,6 +161,18 @@ _PROGRAMS = (
         requires="k8s.io/apiserver",
         version=KUBERNETES.replace("v1.", "v0."),
         usual_seconds=60,
+    ),
+    _upstream(
+        "cosign", "github.com/sigstore/cosign/v3", COSIGN, 240, sub="/cmd/cosign", module="release"
+    ),
+    _upstream("oras", "oras.land/oras", ORAS, 20, sub="/cmd/oras", module="release"),
+    GoProgram(
+        name="registry",
+        module="registry",
+        package=".",
+        requires="github.com/distribution/distribution/v3",
+        version=DISTRIBUTION,
+        usual_seconds=40,
     ),
     GoProgram(
         name="pause", module="pause", package=".", requires="", version=PAUSE, usual_seconds=2
