@@ -10,7 +10,7 @@ _NOT_RELEASED_YET = re.compile(r" Nothing is released yet, so\s+everything is li
 
 
 def sections(changelog: str) -> dict[str, str]:
-    """The text below each `## ` heading, by the first word of the heading."""
+    """The text below each `## ` heading, by the version that it names."""
     found = list(_HEADING.finditer(changelog))
     ends = [each.start() for each in found[1:]] + [len(changelog)]
     return {

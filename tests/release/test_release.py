@@ -205,7 +205,9 @@ def test_install_manifest_uses_listed_images(published: Published) -> None:
 
 
 def test_program_of_this_machine_runs_in_its_image(published: Published, tmp_path: Path) -> None:
-    root = unpack(published, "amd64", tmp_path)
+    root = tmp_path / "root"
+    root.mkdir()  # pytest's folder is root's alone
+    unpack(published, "amd64", root)
     variables = ["PATH=/opt/roadstead/bin:/usr/bin", "HOME=/tmp", "PYTHONDONTWRITEBYTECODE=1"]
     command = ["chroot", "--userspec=65532:65532", str(root), "/usr/bin/env", "-i", *variables]
     code = (
