@@ -10,11 +10,11 @@ from dev.errors import BuildFailed, DevError
 from dev.release import changelog
 
 _VERSION = re.compile(r"\d+\.\d+\.\d+(-[0-9a-z.]+)?")
-_PLACES = {
-    "pyproject.toml": r'(?m)^version = ".*"$',
-    "chart/Chart.yaml": r"(?m)^version: .*$",
-}
-_APP_VERSION = re.compile(r"(?m)^appVersion: .*$")
+_PLACES = (
+    ("pyproject.toml", re.compile(r'(?m)^version = ".*"$'), 'version = "{}"'),
+    ("chart/Chart.yaml", re.compile(r"(?m)^version: .*$"), "version: {}"),
+    ("chart/Chart.yaml", re.compile(r"(?m)^appVersion: .*$"), 'appVersion: "{}"'),
+)
 
 
 def cut(source: Path, version: str, *, incompatible: bool) -> None:
@@ -28,13 +28,15 @@ def cut(source: Path, version: str, *, incompatible: bool) -> None:
     file = source / "CHANGELOG.md"
     day = datetime.now(UTC).date().isoformat()
     file.write_text(changelog.cut(file.read_text(), version, day))
-    package, chart = source / "pyproject.toml", source / "chart" / "Chart.yaml"
-    package.write_text(
-        re.sub(_PLACES["pyproject.toml"], f'version = "{version}"', package.read_text())
-    )
-    text = re.sub(_PLACES["chart/Chart.yaml"], f"version: {version}", chart.read_text())
-    chart.write_text(_APP_VERSION.sub(f'appVersion: "{version}"', text))
+    set_version(source, version)
     _record_definitions(source, incompatible=incompatible)
+
+
+def set_version(source: Path, version: str) -> None:
+    """Write the version of the package and of the chart."""
+    for name, place, form in _PLACES:
+        text = (source / name).read_text()
+        (source / name).write_text(place.sub(form.format(version), text, count=1))
 
 
 def _record_definitions(source: Path, *, incompatible: bool) -> None:

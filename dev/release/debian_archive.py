@@ -5,6 +5,7 @@ import os
 import subprocess
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Protocol
@@ -60,14 +61,19 @@ def _index_targets(form: str) -> list[str]:
     return sorted(set(done.stdout.split("\n")) - {""})
 
 
-def fetch(package: Locked) -> bytes:
-    """The package's file, from the cache or an archive.
+def archives() -> list[str]:
+    """The URLs of Debian's archives, each with a slash at the end. Raises MissingTool."""
+    return sorted({line.split()[0] for line in _index_targets("$(REPO_URI) -")})
+
+
+def fetch(package: Locked, archives: Sequence[str]) -> bytes:
+    """The package's file, from the cache or the first archive that has it.
 
     Raises PackageGone if no archive has it, DevError for another content or without a network.
     """
     cached = stored(package)
     if not cached.exists():
-        data = _download(package)
+        data = _download(package, archives)
         _verify(package, data)
         with cache.staging(cached) as staged:
             (staged / "deb").write_bytes(data)
@@ -82,8 +88,8 @@ def stored(package: Locked) -> Path:
     return cache.root() / "release" / "debs" / package.sha256
 
 
-def _download(package: Locked) -> bytes:
-    for archive in sorted({line.split()[0] for line in _index_targets("$(REPO_URI) -")}):
+def _download(package: Locked, archives: Sequence[str]) -> bytes:
+    for archive in archives:
         url = f"{archive}{package.path}"
         try:
             return _get(url)

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,9 @@ def gather(
 
 def build(inputs: ImageInputs, compiler: ByteCode) -> RoadsteadImage:
     """Make the layers: Debian, the dependencies, the program, the bill of materials."""
+    fetch = partial(debian_archive.fetch, archives=debian_archive.archives())
     with ThreadPoolExecutor(_DOWNLOADS) as pool:
-        files = list(pool.map(debian_archive.fetch, inputs.packages))
+        files = list(pool.map(fetch, inputs.packages))
     packages = [deb_package.read(each) for each in files]
     system = debian_root.entries(packages)
     environment = python_layers.environment(_python_version(inputs.packages))

@@ -1,15 +1,21 @@
 """Debian packages are read as files, locked by sha256, and laid out without their scripts."""
 
+import contextlib
+import functools
 import hashlib
+import http.server
 import io
 import lzma
 import tarfile
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from dev.errors import BuildFailed, DevError
 from dev.release import deb_package, debian_archive, debian_lock, debian_root
+from dev.release.debian_archive import PackageGone
 from dev.release.debian_lock import LockedPackage
 from dev.release.layer import EntryKind, LayerEntry
 
@@ -49,6 +55,27 @@ def root(files: dict[str, bytes]) -> dict[str, LayerEntry]:
 def locked(**changed: str) -> LockedPackage:
     values = {"name": "foo", "version": "1", "sha256": "0" * 64, "path": "pool/foo.deb", **changed}
     return LockedPackage(architecture="arm64", size=1, **values)
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files without a log."""
+
+    def log_message(self, *_arguments: object) -> None:
+        """Nothing."""
+
+
+@contextlib.contextmanager
+def served(folder: Path) -> Iterator[str]:
+    """The folder as an archive over HTTP."""
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_package_has_its_fields_and_files() -> None:
@@ -121,4 +148,29 @@ def test_downloaded_package_with_another_content_is_refused(
     stored.parent.mkdir(parents=True)
     stored.write_bytes(b"bad")
     with pytest.raises(DevError, match="foo 1 for arm64 has the sha256"):
-        debian_archive.fetch(wanted)
+        debian_archive.fetch(wanted, [])
+
+
+def test_package_is_fetched_from_the_archive_that_has_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "a" / "pool").mkdir(parents=True)
+    (tmp_path / "a" / "pool" / "foo.deb").write_bytes(b"good")
+    wanted = locked(sha256=hashlib.sha256(b"good").hexdigest())
+    with served(tmp_path) as url:
+        assert debian_archive.fetch(wanted, [f"{url}/empty/", f"{url}/a/"]) == b"good"
+    assert debian_archive.fetch(wanted, []) == b"good"
+
+
+def test_package_that_no_archive_has_is_named_with_what_to_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with (
+        served(tmp_path) as url,
+        pytest.raises(
+            PackageGone, match=r"foo 1 for arm64 is no longer in Debian's archives: run `make lock`"
+        ),
+    ):
+        debian_archive.fetch(locked(), [f"{url}/"])

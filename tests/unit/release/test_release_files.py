@@ -15,6 +15,7 @@ from dev.errors import BuildFailed, DevError
 from dev.release import (
     changelog,
     chart_package,
+    cutting,
     install_manifest,
     provenance,
     publishing,
@@ -151,3 +152,11 @@ def test_compressed_content_has_neither_a_name_nor_a_time() -> None:
     archive = chart_package.package(CHART, IMAGE).archive
     assert archive[3:8] == b"\0" * 5
     assert gzip.decompress(archive)
+
+
+def test_cut_changes_the_version_in_each_place(tmp_path: Path) -> None:
+    for name in ("CHANGELOG.md", "pyproject.toml", "chart/Chart.yaml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text((CHECKOUT / name).read_text())
+    cutting.set_version(tmp_path, "7.8.9-rc.1")
+    assert release_settings.version(tmp_path) == "7.8.9-rc.1"
