@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tarfile
@@ -26,6 +27,7 @@ from dev.release.signing import SigningKey
 from dev.servers.registry import registry
 
 CHECKOUT = Path(__file__).parents[2]
+VERIFY = CHECKOUT / "docs" / "how-to" / "verify.md"
 PASSWORD = {"COSIGN_PASSWORD": "test"}
 AARCH64 = 183
 """e_machine of ELF."""
@@ -176,6 +178,26 @@ def test_bill_of_materials_is_attested(published: Published, architecture: str) 
 def test_provenance_is_attested(published: Published) -> None:
     kind = ["--type", "slsaprovenance1"]
     assert verify(published, "verify-attestation", *kind, published.image)
+
+
+def test_commands_of_the_page_verify_the_release(published: Published) -> None:
+    blocks = re.findall(r"^```\n(.*?)^```", VERIFY.read_text(), re.MULTILINE | re.DOTALL)
+    commands = [each for each in blocks if not each.startswith("helm install")]
+    assert len(commands) == len(blocks) - 1
+    script = "".join(commands).replace("REGISTRY", published.settings.registry)
+    script = script.replace("sha256:...", published.pushed.architectures["arm64"])
+    # The registry of this test has no TLS.
+    script = script.replace("oras manifest fetch", "oras manifest fetch --plain-http")
+    folders = {str(path.parent) for path in binaries.ensure("cosign", "oras").values()}
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script],
+        cwd=published.dist,
+        env={**os.environ, "PATH": ":".join([*folders, os.environ["PATH"]])},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f'"gitCommit": "{published.settings.commit}"' in done.stdout
 
 
 def test_chart_in_the_registry_renders_without_the_repository(
