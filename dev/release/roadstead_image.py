@@ -73,7 +73,7 @@ def build(inputs: ImageInputs, compiler: ByteCode) -> RoadsteadImage:
         files = list(pool.map(fetch, inputs.packages))
     packages = [deb_package.read(each) for each in files]
     system = debian_root.entries(packages)
-    environment = python_layers.environment(_python_version(inputs.packages))
+    environment = python_layers.environment(python_version(inputs.packages))
     dependencies = [*environment, *python_layers.dependencies(inputs.wheels)]
     program = python_layers.program(inputs.program)
     sbom = image_sbom.document(
@@ -91,7 +91,7 @@ def build(inputs: ImageInputs, compiler: ByteCode) -> RoadsteadImage:
     return RoadsteadImage(inputs=inputs, layers=layers, sbom=sbom)
 
 
-def _python_version(packages: Sequence[LockedPackage]) -> str:
+def python_version(packages: Sequence[LockedPackage]) -> str:
     """Python's version without Debian's revision, such as 3.11.2."""
     for each in packages:
         if each.name == f"python{wheels.PYTHON}":
