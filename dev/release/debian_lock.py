@@ -22,8 +22,12 @@ LOCK = Path(__file__).parent / "debian.lock"
 ARCHITECTURES = ("amd64", "arm64")
 """Names of Debian, which OCI has too."""
 
-WANTED = ("base-files", "ca-certificates", "coreutils", "dash", "netbase", "openssl", "python3")
-"""A shell and its programs are for debugging; the rest are their dependencies."""
+WANTED = (
+    *("base-files", "ca-certificates", "libc-bin", "netbase", "openssl", "python3"),
+    # For debugging.
+    *("coreutils", "dash"),
+)
+"""The rest are their dependencies."""
 _FOR_SCRIPTS = frozenset({"debconf", "debianutils", "dpkg", "libmd0", "mawk", "tar"})
 """Dependencies that only maintainer scripts use, which don't run."""
 

@@ -43,7 +43,6 @@ def entries(packages: Sequence[DebPackage]) -> list[LayerEntry]:
         directory("var/tmp", 0o1777),
         file("etc/passwd", _ACCOUNTS),
         file("etc/group", _GROUPS),
-        *_copied(unpacked, "usr/share/base-files/nsswitch.conf", "etc/nsswitch.conf"),
         *_copied(unpacked, "usr/share/libc-bin/nsswitch.conf", "etc/nsswitch.conf"),
         *_trusted(unpacked),
         file("var/lib/dpkg/status", dpkg_status(packages)),

@@ -97,6 +97,7 @@ def test_program_of_this_machine_runs_in_its_image(published: Published, tmp_pat
     done = subprocess.run([*command, "python", "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) > 100
+    assert (root / "etc" / "nsswitch.conf").is_file()
     assert subprocess.run([*command, "roadstead", "--help"], capture_output=True).returncode == 0
 
 

@@ -109,6 +109,12 @@ def test_manuals_are_left_out_and_licences_kept() -> None:
     assert "usr/share/doc/foo/x" not in found
 
 
+def test_names_are_resolved_as_debian_configures_it() -> None:
+    name = "./usr/share/libc-bin/nsswitch.conf"
+    found = root({**FILES, name: b"hosts: files dns\n"})
+    assert found["etc/nsswitch.conf"].content == b"hosts: files dns\n"
+
+
 def test_dpkg_status_has_the_package_as_installed() -> None:
     status = root(FILES)["var/lib/dpkg/status"].content.decode()
     assert status.startswith("Package: foo\nStatus: install ok installed\nVersion: 1:1.0-1\n")
