@@ -11,10 +11,10 @@ unexport PYTHONDONTWRITEBYTECODE
 INDEX = $(addprefix --default-index ,$(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit test faults wheel demo up down requirements audit sbom references docs
+.PHONY: help setup check unit test faults wheel demo up down requirements audit sbom references docs release publish lock test-release
 
 help: ## this list of targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 setup: $(SETUP) ## the Python environment in .venv
 
@@ -64,6 +64,18 @@ audit: $(SETUP) ## check the pinned packages for known vulnerabilities; fails if
 
 sbom: $(SETUP) ## print the image's bill of materials as CycloneDX JSON
 	@$(PY) -m dev.checks.sbom
+
+release: $(SETUP) ## all files of a release in dist/: REGISTRY=ghcr.io/acme COSIGN_KEY=cosign.key make release
+	@$(PY) -m dev.release build
+
+publish: $(SETUP) ## push dist/ to REGISTRY, and sign what was pushed with COSIGN_KEY
+	@$(PY) -m dev.release publish
+
+lock: $(SETUP) ## lock the newest Debian packages of the released images
+	@$(PY) -m dev.release lock
+
+test-release: $(SETUP) ## make a release twice, push it to a local registry, verify it (5 minutes; not part of `make test`)
+	@$(PY) -m pytest -q tests/release
 
 requirements: $(SETUP) ## regenerate the pinned requirements from pyproject.toml
 	@.venv/bin/uv pip compile -q --generate-hashes --no-header --no-annotate --python-version 3.11 --no-emit-index-url --no-emit-find-links pyproject.toml -o requirements.txt

@@ -28,6 +28,10 @@ GRAFANA_SCHEMA = "v0.0.22"
 """Version of grafana-foundation-sdk: Grafana's own schema of dashboards."""
 FLUX_SSA = "v0.78.0"
 """The apply engine of Flux."""
+COSIGN = "v3.1.3"
+ORAS = "v1.3.6"
+DISTRIBUTION = "v3.1.2"
+"""The version of the registry that tests push releases to."""
 PAUSE = "v1"
 DEBIAN = "bookworm"
 POSTGRES = "17.11"
@@ -163,6 +167,18 @@ _PROGRAMS = (
         requires="k8s.io/apiserver",
         version=KUBERNETES.replace("v1.", "v0."),
         usual_seconds=60,
+    ),
+    _upstream(
+        "cosign", "github.com/sigstore/cosign/v3", COSIGN, 240, sub="/cmd/cosign", module="release"
+    ),
+    _upstream("oras", "oras.land/oras", ORAS, 20, sub="/cmd/oras", module="release"),
+    GoProgram(
+        name="registry",
+        module="registry",
+        package=".",
+        requires="github.com/distribution/distribution/v3",
+        version=DISTRIBUTION,
+        usual_seconds=40,
     ),
     GoProgram(
         name="fluxapply",
