@@ -104,6 +104,7 @@ EVERYTHING: Values = {
     },
     "tokens": {
         "local": {"existingSecret": "jwt"},
+        "serviceAccounts": [{"namespace": "flux-system", "name": "applier", "groups": ["a"]}],
         "issuers": [
             {
                 "issuer": "https://login.example.com",

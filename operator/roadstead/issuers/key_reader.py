@@ -106,7 +106,7 @@ class UrlReader:
 
     def _headers(self) -> dict[str, str]:
         # A compressed response can expand to a thousand times the limit.
-        headers = {hdrs.ACCEPT: _ACCEPTED, hdrs.ACCEPT_ENCODING: "identity"}
+        headers: dict[str, str] = {hdrs.ACCEPT: _ACCEPTED, hdrs.ACCEPT_ENCODING: "identity"}
         if self.token_file is not None:
             headers[hdrs.AUTHORIZATION] = f"Bearer {_read_token(self.token_file)}"
         return headers

@@ -29,13 +29,13 @@ from tests.support.webhooks.webhook_process import Folder, WebhookProcess
 CHANGE: Raw = {"spec": {"runtimeParams": {"seed": 7}}}
 
 
-def annotations(body: Raw) -> dict[str, str]:
+def annotations_of(body: Raw) -> dict[str, str]:
     found: dict[str, str] = body["metadata"]["annotations"]
     return found
 
 
 def claims(body: Raw) -> dict[str, Any]:
-    payload = annotations(body)[RECEIPT].split(".")[1]
+    payload = annotations_of(body)[RECEIPT].split(".")[1]
     found: dict[str, Any] = json.loads(
         base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))
     )
@@ -43,7 +43,7 @@ def claims(body: Raw) -> dict[str, Any]:
 
 
 async def test_account_creates_a_server_in_its_own_name(serve: Raw) -> None:
-    assert annotations(serve)[REQUESTED_BY] == APPLIER
+    assert annotations_of(serve)[REQUESTED_BY] == APPLIER
     found = claims(serve)
     assert (found["sub"], found["groups"]) == (APPLIER, ["demo-users"])
 
@@ -58,7 +58,7 @@ async def test_account_changes_and_deletes_all_kinds_without_a_token(
         (contract, {"spec": {"models": ["gemma*"]}}),
     ):
         changed = await patch(applier, body, change)
-        assert annotations(changed)[RECEIPT] != annotations(body)[RECEIPT]
+        assert annotations_of(changed)[RECEIPT] != annotations_of(body)[RECEIPT]
     for body in (serve, contract, model):
         await delete(applier, body)
 
@@ -79,7 +79,7 @@ async def _deleted(api: client.ApiClient, body: Raw) -> Raw:
 async def test_another_account_with_the_same_manifest_is_denied(
     stranger: client.ApiClient, namespace: str, serve: Raw
 ) -> None:
-    copied = {key: annotations(serve)[key] for key in (RECEIPT, REQUESTED_BY)}
+    copied = {key: annotations_of(serve)[key] for key in (RECEIPT, REQUESTED_BY)}
     body = with_annotations(make_modelserve(namespace), copied)
     assert "TokenMissing" in await refusal(create(stranger, body))
     assert "TokenMissing" in await refusal(patch(stranger, serve, CHANGE))
@@ -91,7 +91,7 @@ async def test_token_in_the_object_makes_its_holder_the_author(
 ) -> None:
     token = {"metadata": {"annotations": {TOKEN: dev_token(folder, "alice")}}}
     changed = await patch(applier, serve, {**token, **CHANGE})
-    assert REQUESTED_BY not in annotations(changed)
+    assert REQUESTED_BY not in annotations_of(changed)
     assert claims(changed)["sub"] == "alice"
 
 
@@ -100,7 +100,7 @@ async def test_edited_author_is_restored(
     stranger: client.ApiClient, serve: Raw, name: str | None
 ) -> None:
     change = {"metadata": {"annotations": {REQUESTED_BY: name}, "labels": {"team": "a"}}}
-    assert annotations(await patch(stranger, serve, change)) == annotations(serve)
+    assert annotations_of(await patch(stranger, serve, change)) == annotations_of(serve)
 
 
 async def test_impersonated_account_is_the_account(
@@ -109,7 +109,7 @@ async def test_impersonated_account_is_the_account(
     body = make_modelserve(namespace)
     done = kubectl("create", "-f", "-", f"--as={APPLIER}", manifest=json.dumps(body))
     assert done.returncode == 0, done.stderr
-    assert annotations(await get(api, body))[REQUESTED_BY] == APPLIER
+    assert annotations_of(await get(api, body))[REQUESTED_BY] == APPLIER
     manifest = json.dumps(make_modelserve(namespace))
     denied = kubectl("create", "-f", "-", f"--as={STRANGER}", manifest=manifest)
     assert "TokenMissing" in denied.stderr
@@ -154,4 +154,4 @@ async def test_valid_token_of_a_user_still_works(
     api: client.ApiClient, namespace: str, contract: Raw, folder: Folder
 ) -> None:
     stored = await create(api, with_token(make_modelserve(namespace), dev_token(folder)))
-    assert REQUESTED_BY not in annotations(stored)
+    assert REQUESTED_BY not in annotations_of(stored)

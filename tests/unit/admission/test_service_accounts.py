@@ -89,7 +89,7 @@ def test_value_that_is_no_list_is_reported(text: str) -> None:
 
 def test_account_is_the_author_with_the_groups_that_are_checked() -> None:
     mutation = mutate(by_account("CREATE", thing()), facts(), USERS)
-    assert author(mutation) == (NAME, NAME, {"demo-users"})
+    assert author(mutation) == (NAME, NAME, frozenset({"demo-users"}))
 
 
 def test_account_is_unknown_without_the_setting() -> None:
@@ -100,7 +100,11 @@ def test_account_is_unknown_without_the_setting() -> None:
 
 def test_token_takes_precedence_over_the_account() -> None:
     asked = by_account("CREATE", thing(annotations={TOKEN: "t"}))
-    assert author(mutate(asked, facts(token=claims()), USERS)) == ("", "alice", {"demo-users"})
+    assert author(mutate(asked, facts(token=claims()), USERS)) == (
+        "",
+        "alice",
+        frozenset({"demo-users"}),
+    )
 
 
 def test_invalid_token_is_denied_to_an_account_too() -> None:
