@@ -33,6 +33,14 @@ async def lose(operated: Operated, body: Raw) -> Raw:
     return restored(stored)
 
 
+async def lose_children(operated: Operated) -> None:
+    """Remove the children of `gemma`: nothing here collects garbage."""
+    for plural in ("deployments", "services", "serviceaccounts", "networkpolicies", "secrets"):
+        for child in await operated.children(plural):
+            if (name := child["metadata"]["name"]).startswith("gemma"):
+                await send_raw(operated.api, "DELETE", f"{operated.path(plural)}/{name}")
+
+
 async def verified_model(operated: Operated, source: FaultServer) -> Raw:
     """A Model that the operator has stored, with the record of its content."""
     name = fresh_name("model")
@@ -110,7 +118,7 @@ async def test_restored_child_without_an_owner_is_not_adopted(operated: Operated
     service["spec"].pop("clusterIP", None)
     service["spec"].pop("clusterIPs", None)
     backup = await lose(operated, serve)
-    await send_raw(operated.api, "DELETE", f"{operated.path('services')}/gemma")
+    await lose_children(operated)
     await send_raw(operated.api, "POST", operated.path("services"), service)
     async with operated.operator():
         back = await custom_objects.create(operated.api, backup)

@@ -78,8 +78,6 @@ class ModelReconciler:
             return await self._remove(model)
         if FINALIZER not in model.meta.finalizers:
             model = await self._set_finalizers(model, (*model.meta.finalizers, FINALIZER))
-        if (content := _unrecorded(model)) is not None:
-            model = await self._record_content(model, content)
         if model.faults:
             await self._write_blocker(model, "Unreadable", "; ".join(model.faults))
             return None
@@ -91,6 +89,7 @@ class ModelReconciler:
         if step.step is PlanStep.RECORD:
             await self.transfers.settle(model.meta.uid)
             self.checked[model.meta.uid] = time.monotonic()
+        await self._record_content(key)
         return step.delay or None
 
     async def _gather(self, model: Model) -> ModelFacts:
@@ -234,18 +233,21 @@ class ModelReconciler:
         status = {**model.status, "servers": len(self.servers(model)), "conditions": merged}
         await self.status.write(MODELS, model.raw, status)
 
-    async def _record_content(self, model: Model, content: StoredContent) -> Model:
-        """Write where the content is, for a restore; a refusal is only logged."""
+    async def _record_content(self, key: Name) -> None:
+        """Write where a verified content is, for a restore; a refusal is only logged."""
+        model = self.cache.model(key[1])
+        content = _unrecorded(model) if model is not None else None
+        if model is None or content is None:
+            return
         meta = model.meta
         annotations = {ANNOTATION_STORED: content.to_text()}
         body = {"metadata": {"annotations": annotations, "resourceVersion": meta.resource_version}}
         try:
             answer = await self.client.patch(MODELS, meta.name, body)
-        except KubeRejected as error:
+        except (KubeRejected, KubeNotFound) as error:
             logger.warning("the place of the content could not be recorded: %s", error)
-            return model
+            return
         self.cache.put(MODELS, answer)
-        return Model.parse(answer)
 
     async def _set_finalizers(self, model: Model, finalizers: tuple[str, ...]) -> Model:
         meta = model.meta
