@@ -84,7 +84,7 @@ class WebhookServer:
         self._watchers = [Watcher(client, self._cache, kind) for kind in kinds]
         revoked = self._revocations.scope
         self._watchers.append(Watcher(client, self._cache, CONFIGMAPS, scope=revoked))
-        self._probes = Probes(self.not_ready, self._watchers)
+        self._probes = Probes(self.not_ready)
         self._reservations = Reservations(client, self._cache, clock=clock)
         self._denials = Denials(EventRecorder(client, instance=settings.instance))
         self._records, self._ledger = self._create_records()

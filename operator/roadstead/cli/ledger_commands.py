@@ -24,7 +24,7 @@ from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.retention import Retention
 from roadstead.ledger.schema import Roles, migrate
 from roadstead.ledger.tables import live_rows_sql
-from roadstead.watching.watches import WATCHED
+from roadstead.watching.watched_kinds import WATCHED
 
 logger = logging.getLogger(__name__)
 

@@ -52,7 +52,7 @@ class Console:
             self._cache, namespace=settings.namespace, name=settings.revocations
         )
         self._watcher = Watcher(client, self._cache, CONFIGMAPS, scope=self._revocations.scope)
-        self._probes = Probes(self.not_ready, [self._watcher])
+        self._probes = Probes(self.not_ready)
         self._tokens: TrustedIssuers | None = None
         self._stopping = asyncio.Event()
         self.port = 0

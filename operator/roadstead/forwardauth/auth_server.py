@@ -24,7 +24,8 @@ from roadstead.kube.resources import (
     NAMESPACES,
     RESOURCECONTRACTS,
 )
-from roadstead.kube.watch import WATCH_TIMEOUT_SECONDS, Watcher
+from roadstead.kube.watch import Watcher
+from roadstead.kube.watch_state import WATCH_TIMEOUT_SECONDS
 from roadstead.listeners import listening_socket
 from roadstead.process.serving import Probes, WatchedRevocations, running, until_signalled
 from roadstead.tokens.gateway_keys import GatewayKey
@@ -61,7 +62,7 @@ class ForwardAuth:
             self._servers, namespace=settings.namespace, name=settings.revocations
         )
         self._watchers = self._create_watchers(client)
-        self._probes = Probes(self.not_ready, self._watchers)
+        self._probes = Probes(self.not_ready)
         self._tokens: TrustedIssuers | None = None
         self._endpoint: VerifyEndpoint | None = None
         self.port = 0

@@ -16,28 +16,16 @@ from kubernetes.aio.config import ConfigException
 
 from roadstead.api import group
 from roadstead.api.raw import Raw
-from roadstead.errors import (
-    InvalidSettings,
-    KubeConflict,
-    KubeError,
-    KubeGone,
-    KubeNotFound,
-    KubeRejected,
-    KubeUnavailable,
-)
+from roadstead.errors import InvalidSettings, KubeNotFound, KubeUnavailable
 from roadstead.fence import Fence
 from roadstead.kube.api_proxy import environment_proxy
 from roadstead.kube.kube_fencing import fenced
+from roadstead.kube.kube_responses import refusal, refusal_message, watch_event
 from roadstead.kube.resources import PODS, Resource
 
 LIST_PAGE_SIZE: Final = 500
 _JSON: Final = "application/json"
 _ANY: Final = "*/*"
-_VERSION_AHEAD: Final = "Too large resource version"
-_KIND_NOT_LOADED: Final = "cannot find RESTMapping"
-"""The API server reads new definitions for its check of owners every 30 s: not for the first child
-of a ModelServe that is applied right after the chart was installed."""
-"""The message for a version that the API server has not reached, as after a restore of etcd."""
 _MERGE_PATCH: Final = "application/merge-patch+json"
 _APPLY_PATCH: Final = "application/apply-patch+yaml"
 
@@ -145,6 +133,7 @@ class KubeClient:
         version: int,
         seconds: int,
         silence: float,
+        selector: str = "",
         namespace: str = "",
         fields: str = "",
     ) -> AsyncIterator[Object]:
@@ -158,6 +147,7 @@ class KubeClient:
             "allowWatchBookmarks": "true",
             "resourceVersion": str(version),
             "timeoutSeconds": str(seconds),
+            "labelSelector": selector,
             "fieldSelector": fields,
         }
         path = resource.collection(namespace)
@@ -165,9 +155,11 @@ class KubeClient:
         response = await self._open("GET", path, query=query, timeout=timeout)
         try:
             if response.status >= 400:
-                raise _refused("WATCH", path, response.status, _message(await response.read()))
+                raise refusal(
+                    "WATCH", path, response.status, refusal_message(await response.read())
+                )
             async for line in _lines(response.response.content):
-                yield _event(path, line)
+                yield watch_event(path, line)
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             kind = type(error).__name__
             raise KubeUnavailable(f"WATCH {path}: interrupted ({kind})") from error
@@ -188,7 +180,7 @@ class KubeClient:
         response = await self._open("GET", path, query=query, accept=_ANY, timeout=timeout)
         try:
             if response.status >= 400:
-                raise _refused("LOG", path, response.status, _message(await response.read()))
+                raise refusal("LOG", path, response.status, refusal_message(await response.read()))
             async for line in _lines(response.response.content):
                 yield line
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
@@ -270,7 +262,7 @@ class KubeClient:
             kind = type(error).__name__
             raise KubeUnavailable(f"{method} {path}: no answer ({kind})") from error
         if response.status >= 400:
-            raise _refused(method, path, response.status, _message(data))
+            raise refusal(method, path, response.status, refusal_message(data))
         return cast(Object, json.loads(data))
 
     async def _open(
@@ -299,7 +291,7 @@ class KubeClient:
             kind = type(error).__name__
             raise KubeUnavailable(f"{method} {path}: no answer ({kind})") from error
         except ApiException as error:
-            raise _refused(method, path, error.status or 0, str(error.reason)) from error
+            raise refusal(method, path, error.status or 0, str(error.reason)) from error
 
 
 async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
@@ -311,18 +303,6 @@ async def _lines(stream: aiohttp.StreamReader) -> AsyncIterator[bytes]:
             yield bytes(rest + part)
             rest.clear()
         rest += last
-
-
-def _event(path: str, line: bytes) -> Object:
-    """One watch event; an ERROR event is raised."""
-    try:
-        event = cast(Object, json.loads(line))
-    except ValueError:
-        raise KubeUnavailable(f"WATCH {path}: interrupted within an event") from None
-    if event.get("type") == "ERROR":
-        status = event.get("object", {})
-        raise _refused("WATCH", path, status.get("code", 500), str(status.get("message", "")))
-    return event
 
 
 async def configuration_of(kubeconfig: str | None) -> Configuration:
@@ -344,25 +324,3 @@ async def configuration_of(kubeconfig: str | None) -> Configuration:
         message = f"{where} can't be used: {error}; outside a cluster, set KUBECONFIG to a file"
         raise InvalidSettings(message) from error
     return configuration
-
-
-def _message(data: bytes) -> str:
-    """The message of a metav1.Status, or the start of the body."""
-    try:
-        return str(json.loads(data)["message"])
-    except (ValueError, KeyError, TypeError):
-        return data[:200].decode(errors="replace")
-
-
-def _refused(method: str, path: str, status: int, message: str) -> KubeError:
-    text = f"{method} {path}: {status}: {message}"
-    if status == 404:
-        return KubeNotFound(text, status=status)
-    if status == 409:
-        return KubeConflict(text, status=status)
-    if status == 410 or (status == 504 and _VERSION_AHEAD in message):
-        return KubeGone(text, status=status)
-    permanent = status in (400, 401, 403, 405, 413, 415, 422)
-    if permanent and not (status == 403 and _KIND_NOT_LOADED in message):
-        return KubeRejected(text, status=status)
-    return KubeUnavailable(text, status=status)

@@ -22,16 +22,22 @@ class Lister(Protocol):
 async def refresh(
     client: Lister, cache: WatchCache, resource: Resource, *, selector: str = ""
 ) -> list[Raw]:
-    """List a kind into the cache; returns the objects that were changed or deleted meanwhile.
+    """List a kind into the cache; returns as `take_list`."""
+    return await take_list(client.list(resource, selector=selector), cache, resource)
 
-    An interrupted watch does not report the deletions in between: only a list shows them.
+
+async def take_list(pages: AsyncIterator[Page], cache: WatchCache, resource: Resource) -> list[Raw]:
+    """Put a whole list into the cache; returns the objects that were changed or deleted meanwhile.
+
+    An interrupted watch does not report the deletions in between: only a list shows them. The
+    list's version is `cache.listed(resource)` afterwards.
     Raises ClusterRestored if the list contradicts the cache.
     """
     seen = cache.seen(resource)
     changed: list[Raw] = []
     listed: set[Name] = set()
     version = 0
-    async for page in client.list(resource, selector=selector):
+    async for page in pages:
         version = page.version
         require_as_new(resource, version, seen)
         for raw in page.items:

@@ -11,14 +11,14 @@ from typing import Final
 from roadstead import metrics
 from roadstead.controllers.queue import WorkQueue
 from roadstead.process.leadership import Leadership
-from roadstead.watching.watch_health import WatchHealth
+from roadstead.watching.watched_kinds import WatchedKinds
 
 LAG_POLL_SECONDS: Final = 0.5
 
 WORKER_STUCK_SECONDS: Final = 300.0
 LAG_SECONDS: Final = 5.0
 WATCH_SILENCE_SECONDS: Final = 150.0
-"""kopf closes a watch after 70 s without a bookmark, and starts another within 30 s."""
+"""A watch is closed after 70 s without a bookmark, and another one starts within 30 s."""
 
 
 class LoopLag:
@@ -42,7 +42,7 @@ class Health:
 
     queues: Collection[WorkQueue]
     lag: LoopLag
-    watches: WatchHealth
+    watches: WatchedKinds
     leadership: Leadership
 
     def check(self) -> str:

@@ -55,9 +55,8 @@ from roadstead.process.probes import serving
 from roadstead.store.store_client import MinioStore
 from roadstead.tokens.receipts import ReceiptVerifier
 from roadstead.usage.figures import ShownUsage
-from roadstead.watching.relist import Relist
-from roadstead.watching.watch_health import WatchHealth
-from roadstead.watching.watches import ROUTED, WATCHED, registry
+from roadstead.watching.watched_kinds import ROUTED, WATCHED, WatchedKinds
+from roadstead.watching.watches import registry
 from roadstead.watching.watches import settings as kopf_settings
 
 logger = logging.getLogger(__name__)
@@ -103,8 +102,7 @@ class Operator:
             on_deleted=self._forget,
             orphans=self._orphans,
         )
-        self._lists = Relist(client, self._cache, changed=self._dispatch.changed)
-        self._watch_health = WatchHealth(listed=self._lists.listed, resumed=self._lists.resumed)
+        self._watched = WatchedKinds(client, self._cache, changed=self._dispatch.changed)
         self._lag = LoopLag()
         self._synced = False
         self._transfers = Transfers(
@@ -183,7 +181,7 @@ class Operator:
             pulls=self._pulls,
             routes=self._routes,
             reach=self._reach,
-            missing=self._lists.missing,
+            missing=self._watched.missing,
             usage=self._shown,
         )
 
@@ -213,14 +211,14 @@ class Operator:
         health = Health(
             queues=(*self._queues.values(), self._orphans),
             lag=self._lag,
-            watches=self._watch_health,
+            watches=self._watched,
             leadership=self._leadership,
         )
         async with serving(
             host, port, healthy=health.check, ready=self._check_ready, leads=self._leads
         ):
             freezing = asyncio.create_task(GcFreeze(self._cache.__len__).run())
-            if not await done_before(stop, self._lists.fill()):
+            if not await done_before(stop, self._watched.fill()):
                 return
             self._synced = True
             logger.info("the operator is ready")
@@ -228,7 +226,7 @@ class Operator:
                 self._leadership.run(),
                 self._lag.measure(),
                 self._lead(),
-                self._lists.until_restored(),
+                self._watched.until_restored(),
             )
             tasks = [asyncio.create_task(work) for work in works] + [freezing]
             for task in tasks:
@@ -305,11 +303,9 @@ class Operator:
         ran, including ours, and then cancel them. Our `tasks` are cancelled before.
         """
         handlers = registry(
-            self._cache,
+            self._watched,
             [*WATCHED, *(ROUTED if self._settings.gateway else ())],
             kubeconfig=self._settings.kubeconfig,
-            changed=self._dispatch.changed,
-            health=self._watch_health,
         )
         started = asyncio.Event()
         running = kopf.operator(
@@ -323,13 +319,13 @@ class Operator:
         watching.add_done_callback(lambda _: stop.set())
         try:
             await done_before(stop, once_set(started))
-            self._watch_health.expect(resource.plural for resource in WATCHED)
+            self._watched.expect(WATCHED)
             if signalled:
                 on_signals(stop)  # kopf has replaced the handlers.
             await stop.wait()
         finally:
             try:
-                await cancel_all([*tasks, *self._lists.tasks()])
+                await cancel_all(tasks)
             finally:
                 await cancel_all([watching])
 
@@ -361,7 +357,7 @@ class Operator:
         """Queue every object periodically, spread over a minute or the interval."""
         while True:
             await asyncio.sleep(self._settings.resync)
-            await self._lists.relist_all()
+            await self._watched.relist_all()
             spread = min(60.0, self._settings.resync)
             for resource, queue in self._queues.items():
                 names = self._cache.names(resource)

@@ -13,8 +13,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 
 from roadstead.api.raw import Raw, section
 from roadstead.issuers.trust import TrustedIssuers
+from roadstead.kube.kind_sync import Scope
 from roadstead.kube.resources import CONFIGMAPS
-from roadstead.kube.watch import WATCH_SILENCE, Scope, Watcher
 from roadstead.kube.watch_cache import WatchCache
 from roadstead.listeners import listening_socket
 from roadstead.tokens.claims import Claims
@@ -28,9 +28,8 @@ JWKS_AGE: Final = Gauge(
 class Probes:
     """/healthz, /readyz and /metrics; `not_ready` returns why the process is not ready, or ''."""
 
-    def __init__(self, not_ready: Callable[[], str], watchers: Sequence[Watcher]) -> None:
+    def __init__(self, not_ready: Callable[[], str]) -> None:
         self._not_ready = not_ready
-        self._watchers = watchers
         self.tokens: TrustedIssuers | None = None
         """The issuers whose keys' ages are reported, once set."""
 
@@ -51,8 +50,6 @@ class Probes:
         return web.Response(text=reason or "ok", status=503 if reason else 200)
 
     async def _metrics(self, _: web.Request) -> web.Response:
-        for watcher in self._watchers:
-            WATCH_SILENCE.labels(watcher.name).set(watcher.silence())
         for issuer, age in (self.tokens.ages if self.tokens else {}).items():
             JWKS_AGE.labels(issuer).set(age)
         return web.Response(body=generate_latest(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,59 +1,52 @@
-"""kopf's connection to the API server: its responses pass through this module first.
+"""kopf's connection to the API server: the transport of its watches.
 
-kopf hides bookmarks and lists from handlers, restarts ended watches at once, and stops the operator
-on statuses that it does not know, although they are transient. Its lists return no objects, only
-the version to watch from; `relist.py` lists the objects. Events of our own writes, most of a watch
-while we write, are filtered out (`watches.py`).
+kopf hides bookmarks from handlers, restarts ended watches at once, reports no deletion that a watch
+missed, and stops the operator on statuses and events that it does not know. So `KindSync` decides
+before each watch whether to pause, list or resume, as in the other processes, and receives each
+event before kopf. kopf receives only new events and errors that it retries, and its own lists
+return no objects.
 """
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-import logging
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
 
 import aiohttp
 import kopf
 
-from roadstead.watching.backoff import WatchBackoff
-from roadstead.watching.watch_health import WatchHealth
+from roadstead.errors import ClusterRestored, KubeError, KubeUnavailable
+from roadstead.kube.kind_sync import KindSync, watch_seconds
+from roadstead.kube.kube_responses import refusal, refusal_message, watch_event
+from roadstead.kube.resources import Resource
+from roadstead.watching.watched_kinds import WatchedKinds
 
-logger = logging.getLogger(__name__)
-
-RETRYABLE_STATUSES: Final = (401, 403, 429)
-"""The 4xx statuses that kopf retries; it retries 5xx too."""
-VERSION_AHEAD_STATUS: Final = 504
-"""The status of, for example, a watch from a version that the API server has not reached."""
-TOO_OLD_EVENT: Final = b'{"type":"ERROR","object":{"code":410}}'
-"""The only error event that does not stop kopf: it lists again."""
+UNAUTHORIZED_STATUS: Final = 401
+"""The status that kopf sees: it logs in again."""
 EMPTY_LIST_PARAMS: Final = {"fieldSelector": "metadata.name=.", "resourceVersion": "0"}
 """An empty list, answered from memory: `.` is not a valid name, and 0 accepts any version."""
-_ERROR: Final = b'"ERROR"'
-_TYPE_BYTES: Final = 20
-"""The event's type is within the first bytes of a line."""
+_JSON: Final = "application/json"
+_INTERRUPTIONS: Final = (TimeoutError, aiohttp.ClientError, OSError)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SessionFactory:
     """Creates kopf's sessions."""
 
-    kinds: Collection[str]
-    """The plurals of the watched kinds."""
-    health: WatchHealth
-    known: Callable[[str, bytes], bool] = lambda _, __: False
-    """Whether the cache already has the object of an event, given the kind and the JSON line."""
-    backoff: WatchBackoff = dataclasses.field(default_factory=WatchBackoff)
+    kinds: Mapping[str, Resource]
+    """The watched kinds by plural."""
+    watched: WatchedKinds
 
     def session(self, info: kopf.ConnectionInfo) -> kopf.AiohttpSession:
-        """The session that kopf would create, with our middleware and response class."""
+        """The session that kopf would create, with our middleware."""
         session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
             headers=info.as_http_headers(),
             # The proxy is chosen with the other settings of the connection.
             trust_env=False,
             proxy=info.proxy_url,
-            response_class=_response_class(self),
             middlewares=(self._send,),
         )
         return kopf.AiohttpSession(
@@ -65,102 +58,101 @@ class SessionFactory:
     async def _send(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        if "watch" in request.url.query:
-            await self.backoff.wait(request.url.path)
+        resource = self.kinds.get(request.url.name)
+        if resource is None:
+            return await handler(request)
+        if "watch" not in request.url.query:
+            return await _send_list(request, handler)
+        sync = self.watched.sync(resource)
+        try:
+            version = await self.watched.prepare(resource)
             if request.session.closed:
                 # kopf has logged in again meanwhile, and retries after this error.
                 raise RuntimeError("Session is closed")
-            return await self._send_watch(request, handler)
-        if request.url.name in self.kinds:
-            request.url = request.url.update_query(EMPTY_LIST_PARAMS)
-        return await handler(request)
+            return await _send_watch(request, handler, sync, version)
+        except KubeError as error:
+            sync.ended(error)
+            raise _retried(error) from error
+        except ClusterRestored as error:
+            raise _retried(error) from error  # The operator exits.
 
-    async def _send_watch(
-        self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-    ) -> aiohttp.ClientResponse:
-        try:
-            answer = await handler(request)
-        except (aiohttp.ClientError, OSError):
-            self.health.failed(request.url.name)
-            raise
-        if not answer.ok:
-            self.health.failed(request.url.name)
+
+async def _send_list(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """List nothing; a response that would stop kopf counts as interrupted."""
+    request.url = request.url.update_query(EMPTY_LIST_PARAMS)
+    answer = await handler(request)
+    if answer.status == UNAUTHORIZED_STATUS or (answer.ok and answer.content_type == _JSON):
         return answer
+    answer.close()
+    raise _retried(f"LIST {request.url.path}: {answer.status}")
 
 
-def _response_class(connection: SessionFactory) -> type[aiohttp.ClientResponse]:
-    class Listening(aiohttp.ClientResponse):
-        async def start(self, connected: Any) -> aiohttp.ClientResponse:
-            await super().start(connected)
-            kind = self.url.path.rpartition("/")[2]
-            if kind in connection.kinds:
-                handle = _handle_watch if "watch" in self.url.query else _handle_list
-                handle(self, kind, connection)
-            return self
-
-    return Listening
-
-
-def _handle_list(answer: aiohttp.ClientResponse, kind: str, connection: SessionFactory) -> None:
-    """Report a list; a refused one counts as interrupted, so that kopf lists again."""
-    if _is_unknown(answer.status) or (answer.ok and answer.content_type != "application/json"):
-        logger.warning("listing %s failed with status %d", kind, answer.status)
-        raise aiohttp.ClientPayloadError(f"{answer.status}")
-    if answer.ok:
-        connection.health.answered(kind, watch=False)
-
-
-def _handle_watch(answer: Any, kind: str, connection: SessionFactory) -> None:
-    """Filter the events of a watch; a refused watch is replaced by a "too old" event."""
-    if answer.ok:
-        connection.health.answered(kind, watch=True)
-        answer.content = _Heard(answer.content, kind, connection)
-    elif _is_unknown(answer.status):
-        logger.warning("watching %s failed with status %d", kind, answer.status)
-        answer.status = 200
-        answer.content = _TooOld(answer.content, kind, connection)
+async def _send_watch(
+    request: aiohttp.ClientRequest,
+    handler: aiohttp.ClientHandlerType,
+    sync: KindSync,
+    version: int,
+) -> aiohttp.ClientResponse:
+    """Watch from a version; raises KubeError."""
+    path = request.url.path
+    request.url = request.url.update_query(
+        resourceVersion=str(version), timeoutSeconds=str(watch_seconds())
+    )
+    try:
+        answer = await handler(request)
+        if answer.ok:
+            answer.content = _Events(answer.content, path, sync)  # type: ignore[assignment]
+            return answer
+        error = refusal("WATCH", path, answer.status, refusal_message(await answer.read()))
+        if answer.status != UNAUTHORIZED_STATUS:
+            raise error
+        sync.ended(error)
+        return answer
+    except _INTERRUPTIONS as error:
+        raise KubeUnavailable(f"WATCH {path}: no answer ({type(error).__name__})") from error
 
 
-def _is_unknown(status: int) -> bool:
-    """Whether kopf would stop at this status."""
-    retryable = status in RETRYABLE_STATUSES
-    return status == VERSION_AHEAD_STATUS or (400 <= status < 500 and not retryable)
+def _retried(reason: object) -> aiohttp.ClientPayloadError:
+    """The error after which kopf sends the request again, without a pause of its own."""
+    return aiohttp.ClientPayloadError(str(reason))
 
 
-class _Heard:
-    """The events of a watch that are new; each counts as received when kopf reads it."""
+class _Events:
+    """The content of a watch's response: its events that the cache lacks."""
 
-    def __init__(
-        self, content: aiohttp.StreamReader, kind: str, connection: SessionFactory
-    ) -> None:
+    def __init__(self, content: aiohttp.StreamReader, path: str, sync: KindSync) -> None:
         self._content = content
-        self._kind = kind
-        self._connection = connection
+        self._path = path
+        self._sync = sync
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._content, name)
 
     async def iter_chunked(self, size: int) -> AsyncIterator[bytes]:
         """Complete lines; an incomplete last line is dropped."""
-        rest = b""
-        async for chunk in self._content.iter_chunked(size):
-            self._connection.health.record_event(self._kind)
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in map(self._translate_error, filter(None, lines)):
-                if not self._connection.known(self._kind, line):
+        try:
+            async for line in self._lines(size):
+                if self._sync.received(watch_event(self._path, line)):
                     yield line + b"\n"
+        except KubeError as error:
+            self._sync.ended(error)
+            raise _retried(error) from error
+        self._sync.ended()
 
-    def _translate_error(self, line: bytes) -> bytes:
-        if line.startswith(b"{") and _ERROR not in line[:_TYPE_BYTES]:
-            return line
-        text = line[:200].decode(errors="replace")
-        logger.info("listing %s again after a watch error: %s", self._kind, text)
-        return TOO_OLD_EVENT
-
-
-class _TooOld(_Heard):
-    """A watch that was refused."""
-
-    async def iter_chunked(self, _: int) -> AsyncIterator[bytes]:
-        """The "too old" event."""
-        yield TOO_OLD_EVENT + b"\n"
+    async def _lines(self, size: int) -> AsyncIterator[bytes]:
+        rest = b""
+        chunks = aiter(self._content.iter_chunked(size))
+        try:
+            while True:
+                async with asyncio.timeout(self._sync.state.limit):
+                    chunk = await anext(chunks)
+                *lines, rest = (rest + chunk).split(b"\n")
+                for line in filter(None, lines):
+                    yield line
+        except StopAsyncIteration:
+            return
+        except _INTERRUPTIONS as error:
+            name = type(error).__name__
+            raise KubeUnavailable(f"WATCH {self._path}: interrupted ({name})") from error

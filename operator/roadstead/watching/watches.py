@@ -6,61 +6,24 @@ a copy of the spec, and an object that can't be handled does not block others.
 
 from __future__ import annotations
 
-import json
-import logging
+import asyncio
+import itertools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import kopf
 
-from roadstead.api.group import FIELD_MANAGER, LABEL_MANAGED_BY
-from roadstead.api.raw import Raw
-from roadstead.exponential_backoff import Backoff
+from roadstead.kube.kind_sync import KindSync
 from roadstead.kube.kube_client import configuration_of
-from roadstead.kube.resources import (
-    CHILDREN,
-    MODELS,
-    MODELSERVES,
-    NAMESPACES,
-    PODS,
-    RESOURCECONTRACTS,
-    ROUTES,
-    Resource,
-)
-from roadstead.kube.watch_cache import WatchCache
+from roadstead.kube.resources import Resource
+from roadstead.kube.watch_state import WATCH_BACKOFF, WatchBackoff
 from roadstead.watching.connection import SessionFactory
 from roadstead.watching.no_persistence import NoDiffBase, NoProgress
-from roadstead.watching.watch_health import WatchHealth
+from roadstead.watching.watched_kinds import ROUTED, WATCHED, WatchedKinds
 
-logger = logging.getLogger(__name__)
-OURS: Final = f"{LABEL_MANAGED_BY}={FIELD_MANAGER}"
-WATCHED: Final[dict[Resource, str]] = {
-    MODELS: "",
-    MODELSERVES: "",
-    RESOURCECONTRACTS: "",
-    NAMESPACES: "",
-    PODS: OURS,
-    **dict.fromkeys(CHILDREN, OURS),
-}
-"""The watched kinds with their label selectors."""
-ROUTED: Final[dict[Resource, str]] = dict.fromkeys(ROUTES, OURS)
-"""The kinds that are also listed, and watched if there is a gateway."""
-Changed = Callable[[Resource, Raw], None]
-
-
-def is_own_write(cache: WatchCache, resource: Resource, line: bytes) -> bool:
-    """Whether the cache already has the object of a watch event.
-
-    False for a deletion, which only the watch reports.
-    """
-    try:
-        event = json.loads(line)
-        return event["type"] in ("ADDED", "MODIFIED") and cache.knows(resource, event["object"])
-    except (ValueError, KeyError):
-        return False  # kopf reports what is wrong with it.
-
-
-_BACKOFF: Final = Backoff(first=0.25, longest=30.0)
+_NEVER_SECONDS: Final = 86_400.0
+"""Longer than any watch: `connection.py` closes silent watches, and lists before it watches, which
+may take long."""
 
 
 class _Backoffs:
@@ -70,35 +33,21 @@ class _Backoffs:
     """
 
     def __iter__(self) -> Iterator[float]:
-        attempt = 0
-        while True:
-            attempt += 1
-            yield _BACKOFF.jittered(attempt)
+        return map(WATCH_BACKOFF.jittered, itertools.count(1))
 
 
 def registry(
-    cache: WatchCache,
-    watched: Iterable[Resource],
-    *,
-    kubeconfig: str,
-    changed: Changed,
-    health: WatchHealth,
+    watched: WatchedKinds, kinds: Iterable[Resource], *, kubeconfig: str
 ) -> kopf.OperatorRegistry:
-    """A kopf registry with one event handler per kind.
+    """A kopf registry with one event handler for each of these kinds.
 
     `kubeconfig` is empty in a pod; kopf must watch the API server that we write to.
-    `changed` is called with each created, changed or deleted object. `health` records all events.
     """
     handlers = kopf.OperatorRegistry()
-    kinds = {resource.plural: resource for resource in watched}
-    connection = SessionFactory(
-        kinds=kinds,
-        health=health,
-        known=lambda kind, line: is_own_write(cache, kinds[kind], line),
-    )
+    connection = SessionFactory(kinds={each.plural: each for each in kinds}, watched=watched)
     kopf.on.login(registry=handlers)(_login(kubeconfig, connection))
-    for resource in kinds.values():
-        _watch(handlers, cache, resource, changed)
+    for resource in connection.kinds.values():
+        _watch(handlers, watched.sync(resource))
     return handlers
 
 
@@ -111,8 +60,8 @@ def settings() -> kopf.OperatorSettings:
     chosen.networking.error_backoffs = _Backoffs()
     chosen.networking.request_timeout = 30
     chosen.networking.connect_timeout = 5
-    chosen.watching.server_timeout = 300
     chosen.watching.reconnect_backoff = 1
+    chosen.watching.inactivity_timeout = _NEVER_SECONDS
     chosen.watching.chunk_size = 500
     chosen.queueing.idle_timeout = 1
     chosen.persistence.diffbase_storage = NoDiffBase()
@@ -125,8 +74,11 @@ def settings() -> kopf.OperatorSettings:
 
 
 def _login(kubeconfig: str, connection: SessionFactory) -> Callable[..., Any]:
+    backoff = WatchBackoff()
+
     async def login(**given: Any) -> kopf.AiohttpSession | None:
-        await connection.backoff.wait("login")
+        await asyncio.sleep(backoff.pause())
+        backoff.begin()
         if not kubeconfig:
             account = kopf.login_with_service_account(**given)
             return connection.session(account) if account is not None else None
@@ -150,24 +102,9 @@ def _login(kubeconfig: str, connection: SessionFactory) -> Callable[..., Any]:
     return login
 
 
-def _watch(
-    handlers: kopf.OperatorRegistry,
-    cache: WatchCache,
-    resource: Resource,
-    changed: Changed,
-) -> None:
-    @kopf.on.event(
-        resource.group, resource.version, resource.plural, id=resource.plural, registry=handlers
-    )
+def _watch(handlers: kopf.OperatorRegistry, sync: KindSync) -> None:
+    kind = sync.resource
+
+    @kopf.on.event(kind.group, kind.version, kind.plural, id=kind.plural, registry=handlers)
     async def seen(event: kopf.RawEvent, **_: Any) -> None:
-        raw: Raw = {
-            "apiVersion": resource.api_version,
-            "kind": resource.kind,
-            **event["object"],
-        }
-        if event["type"] == "DELETED":
-            cache.deleted(resource, raw)
-            changed(resource, raw)
-        else:
-            for each in cache.take(resource, raw):
-                changed(resource, each)
+        sync.apply({"type": event["type"], "object": dict(event["object"])})

@@ -2,7 +2,7 @@
 
 from prometheus_client import REGISTRY
 
-from roadstead.watching.watches import WATCHED
+from roadstead.watching.watched_kinds import WATCHED
 from tests.support.operator.namespace import Operated
 from tests.support.waiting import assert_eventually
 

@@ -14,7 +14,6 @@ from dev.servers.apiserver import ApiServer
 from dev.servers.postgres import running
 from roadstead.authorities import SYSTEM_AUTHORITIES
 from roadstead.cli.ledger_commands import run_verification
-from roadstead.watching.relist import RELIST_SECONDS
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw, make_contract, make_model
 from tests.support.faults_table import Healing
@@ -84,7 +83,6 @@ async def test_deletions_without_a_leader_are_recorded_afterwards(
         first = await replicas.start("a")
         await replicas.leads(first)
         await replicas.start("b")
-        await asyncio.sleep(2 * RELIST_SECONDS)  # It lists again after kopf has.
         serve = await operated.serve(modelName="nobody")
         await operated.wait_for_reason(serve, "Ready", "ModelUnknown")
         await wait_until_equal(operated, ledger)
