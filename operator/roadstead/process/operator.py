@@ -51,7 +51,7 @@ from roadstead.process.lifetime import (
     on_signals,
     once_set,
 )
-from roadstead.process.probes import serving
+from roadstead.process.probes import operator_probes, serving
 from roadstead.store.store_client import MinioStore
 from roadstead.tokens.receipts import ReceiptVerifier
 from roadstead.usage.figures import ShownUsage
@@ -214,9 +214,8 @@ class Operator:
             watches=self._watched,
             leadership=self._leadership,
         )
-        async with serving(
-            host, port, healthy=health.check, ready=self._check_ready, leads=self._leads
-        ):
+        probes = operator_probes(healthy=health.check, ready=self._check_ready, leads=self._leads)
+        async with serving(probes, host, port):
             freezing = asyncio.create_task(GcFreeze(self._cache.__len__).run())
             if not await done_before(stop, self._watched.fill()):
                 return
