@@ -263,7 +263,11 @@ class KubeClient:
             raise KubeUnavailable(f"{method} {path}: no answer ({kind})") from error
         if response.status >= 400:
             raise refusal(method, path, response.status, refusal_message(data))
-        return cast(Object, json.loads(data))
+        try:
+            return cast(Object, json.loads(data))
+        except ValueError:
+            # From a proxy, not from the API server.
+            raise KubeUnavailable(f"{method} {path}: the response is not JSON") from None
 
     async def _open(
         self,

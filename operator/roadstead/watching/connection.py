@@ -103,6 +103,7 @@ async def _send_watch(
     try:
         answer = await handler(request)
         if answer.ok:
+            # kopf uses nothing else of the content.
             answer.content = _Events(answer.content, path, sync)  # type: ignore[assignment]
             return answer
         error = refusal("WATCH", path, answer.status, refusal_message(await answer.read()))

@@ -61,6 +61,8 @@ class ScriptedApi:
         self.objects: dict[str, Raw] = {}
         self.version = 10
         self.script: list[Step] = []
+        self.broken_lists = 0
+        """How many lists are answered with HTML."""
         self.lists = 0
         """How many lists returned the objects."""
         self.watched_from: list[int] = []
@@ -114,6 +116,9 @@ class ScriptedApi:
     def _list(self, request: web.Request) -> web.Response:
         items: list[Raw] = []
         if "fieldSelector" not in request.query:
+            if self.broken_lists:
+                self.broken_lists -= 1
+                return web.Response(text="<html>")
             items = list(self.objects.values())
             self.lists += request.query.get("limit") != "1"
         meta = {"resourceVersion": str(self.version)}

@@ -182,6 +182,17 @@ async def test_what_a_silent_watch_missed_is_listed(transport: Transport, tmp_pa
         await found.has("new")
 
 
+async def break_lists(watch: Watch) -> web.StreamResponse:
+    await change_unseen(watch)
+    watch.api.broken_lists = 2
+    return await watch.stream(GONE)
+
+
+async def test_a_list_that_fails_is_retried(transport: Transport, tmp_path: Path) -> None:
+    async with watched(transport, tmp_path, break_lists) as found:
+        await found.has("new")
+
+
 async def test_kopf_logs_in_again_after_401(tmp_path: Path) -> None:
     async with watched(by_kopf, tmp_path, refused(401)) as found:
         await found.has("new")
