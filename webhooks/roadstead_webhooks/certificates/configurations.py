@@ -13,8 +13,8 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from roadstead.errors import KubeNotFound
+from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.resources import Resource
-from roadstead_webhooks.certificates.secrets import SecretClient
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Outcome:
     """Whether a configuration was changed."""
 
 
-async def update_configurations(client: SecretClient, name: str, wanted: ClientConfig) -> Outcome:
+async def update_configurations(client: KubeClient, name: str, wanted: ClientConfig) -> Outcome:
     """Set `wanted` in every webhook of both configurations called `name`.
 
     A configuration may be missing, as before it is installed. Raises KubeError, and KubeConflict if

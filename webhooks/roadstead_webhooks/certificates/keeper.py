@@ -12,6 +12,7 @@ from typing import Final
 
 from roadstead.clocks import Clock
 from roadstead.errors import InvalidKey, KubeConflict, KubeError
+from roadstead.kube.kube_client import KubeClient
 from roadstead.settings import EnvReader
 from roadstead_webhooks import webhook_metrics
 from roadstead_webhooks.admission.exposure import Exposure
@@ -26,7 +27,7 @@ from roadstead_webhooks.certificates.path_rotation import (
 from roadstead_webhooks.certificates.path_rotation import rotate as rotate_paths
 from roadstead_webhooks.certificates.receipt_rotation import public_keys, rotate
 from roadstead_webhooks.certificates.schedule import SCHEDULE, Schedule, Stored, apply_due
-from roadstead_webhooks.certificates.secrets import SecretClient, SharedSecret, ensure_config_map
+from roadstead_webhooks.certificates.secrets import SharedSecret, ensure_config_map
 
 logger = logging.getLogger(__name__)
 
@@ -80,7 +81,7 @@ class Keeper:
 
     def __init__(
         self,
-        client: SecretClient,
+        client: KubeClient,
         places: Places,
         *,
         clock: Clock,
@@ -163,9 +164,7 @@ class Keeper:
         return files
 
     async def _update_certificates(self) -> Stored:
-        data = await self._tls.ensure(self._renew)
-        stored = Stored.parse(data)
-        assert stored is not None  # noqa: S101 - _renew returns valid data
+        stored = Stored.parse(await self._tls.ensure(self._renew))
         expires_at = stored.authority.expires_at.timestamp()
         webhook_metrics.CERTIFICATE_EXPIRY.labels("authority").set(expires_at)
         return stored
@@ -191,6 +190,6 @@ class Keeper:
             )
 
     def _renew(self, data: Mapping[str, bytes]) -> Mapping[str, bytes]:
-        stored = Stored.parse(data)
+        stored = Stored.find(data)
         after = apply_due(stored, self._places.names, self._clock(), self._schedule)
         return data if after is stored else after.data()

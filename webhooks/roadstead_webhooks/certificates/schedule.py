@@ -44,15 +44,23 @@ class Stored:
     previous: bytes = b""
 
     @classmethod
-    def parse(cls, data: Mapping[str, bytes]) -> Stored | None:
-        """Parse a Secret's data; None if it is empty or invalid, and has to be created again."""
+    def parse(cls, data: Mapping[str, bytes]) -> Stored:
+        """Parse a Secret's data; raises InvalidKey."""
         try:
             return cls(
                 authority=Pair.parse(data[_CA], data[_CA_KEY]),
                 serving=Pair.parse(data[_SERVING], data[_SERVING_KEY]),
                 previous=data.get(_PREVIOUS, b""),
             )
-        except (KeyError, InvalidKey):
+        except KeyError as error:
+            raise InvalidKey(f"the Secret of the certificates has no {error}") from None
+
+    @classmethod
+    def find(cls, data: Mapping[str, bytes]) -> Stored | None:
+        """Parse a Secret's data; None if it is empty or invalid, and has to be created again."""
+        try:
+            return cls.parse(data)
+        except InvalidKey:
             return None
 
     def data(self) -> dict[str, bytes]:

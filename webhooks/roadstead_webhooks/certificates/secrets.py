@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeConflict, KubeNotFound
-from roadstead.kube.kube_client import Object
+from roadstead.kube.kube_client import KubeClient, Object
 from roadstead.kube.resources import CONFIGMAPS, SECRETS, Resource
 
 SECRET_WRITE_ATTEMPTS: Final = 8
 """More than there are replicas: each conflict means that another replica has written."""
 
 
-class SecretClient(Protocol):
-    """The methods of the API client that are used here."""
-
-    async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
-        """Return one object. Raises KubeNotFound if it does not exist."""
-
-    async def create(self, resource: Resource, body: Raw) -> Object:
-        """Create an object. Raises KubeConflict if it exists."""
-
-    async def patch(
-        self, resource: Resource, name: str, body: Raw, *, namespace: str = ""
-    ) -> Object:
-        """Apply a merge patch; a resourceVersion in it makes it conditional."""
-
-
 class SharedSecret:
     """The data of a Secret that several replicas write."""
 
-    def __init__(self, client: SecretClient, *, name: str, namespace: str) -> None:
+    def __init__(self, client: KubeClient, *, name: str, namespace: str) -> None:
         self._client = client
         self._name = name
         self._namespace = namespace
@@ -62,7 +47,7 @@ class SharedSecret:
 
 
 async def ensure_config_map(
-    client: SecretClient, name: str, namespace: str, data: Mapping[str, str]
+    client: KubeClient, name: str, namespace: str, data: Mapping[str, str]
 ) -> bool:
     """Set a ConfigMap's data; return whether it was written. Raises KubeConflict: retry."""
     found = await _get(client, CONFIGMAPS, name, namespace)
@@ -72,9 +57,7 @@ async def ensure_config_map(
     return True
 
 
-async def _get(
-    client: SecretClient, resource: Resource, name: str, namespace: str
-) -> Object | None:
+async def _get(client: KubeClient, resource: Resource, name: str, namespace: str) -> Object | None:
     try:
         return await client.get(resource, name, namespace)
     except KubeNotFound:
@@ -82,7 +65,7 @@ async def _get(
 
 
 async def _write(
-    client: SecretClient,
+    client: KubeClient,
     resource: Resource,
     found: Raw | None,
     place: tuple[str, str],
