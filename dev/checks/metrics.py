@@ -32,7 +32,7 @@ PARTS = (
     ("roadstead.forwardauth", ("forward-auth",)),
     ("roadstead_webhooks", ("webhooks",)),
     ("roadstead.console", ("console",)),
-    ("roadstead.process.serving", ("webhooks", "forward-auth", "console")),
+    ("roadstead.process.http_servers", ("webhooks", "forward-auth", "console")),
     ("roadstead.authorities", ("operator", "webhooks", "forward-auth", "console")),
     ("roadstead", ("operator",)),
 )

@@ -39,7 +39,9 @@ async def wait_for_deployments(operated: Operated, names: set[str]) -> None:
 
 async def wait_until_queue_idle(operator: Operator) -> None:
     """Wait until the queue of ModelServes has been idle for some seconds."""
-    queue = next(item for kind, item in operator._queues.items() if kind.plural == "modelserves")
+    queue = next(
+        item for kind, item in operator.components.queues.items() if kind.plural == "modelserves"
+    )
     quiet = 0
     while quiet < QUIET_SECONDS:
         await asyncio.sleep(1)

@@ -27,7 +27,9 @@ from roadstead.kube.watch import Watcher
 from roadstead.ledger.outbox import Outbox
 from roadstead.ledger.writer import LedgerWriter
 from roadstead.listeners import listening_socket
-from roadstead.process.serving import Probes, WatchedRevocations, running, serving, until_signalled
+from roadstead.process.http_servers import Probes, WatchedRevocations, running
+from roadstead.process.lifetime import until_signalled
+from roadstead.process.probes import serving
 from roadstead_webhooks.admission.admission_records import AdmissionRecords
 from roadstead_webhooks.admission.admission_service import Admission
 from roadstead_webhooks.admission.callers import Callers, CertifiedCallers, PathCallers

@@ -31,7 +31,8 @@ from roadstead.kube.resources import CONFIGMAPS
 from roadstead.kube.watch import Watcher
 from roadstead.kube.watch_cache import WatchCache
 from roadstead.listeners import listening_socket
-from roadstead.process.serving import Probes, WatchedRevocations, running, until_signalled
+from roadstead.process.http_servers import Probes, WatchedRevocations, running
+from roadstead.process.lifetime import until_signalled
 
 logger = logging.getLogger(__name__)
 

@@ -27,7 +27,8 @@ from roadstead.kube.resources import (
 from roadstead.kube.watch import Watcher
 from roadstead.kube.watch_state import WATCH_TIMEOUT_SECONDS
 from roadstead.listeners import listening_socket
-from roadstead.process.serving import Probes, WatchedRevocations, running, until_signalled
+from roadstead.process.http_servers import Probes, WatchedRevocations, running
+from roadstead.process.lifetime import until_signalled
 from roadstead.tokens.gateway_keys import GatewayKey
 from roadstead.tokens.parsing import MAX_TOKEN_BYTES
 

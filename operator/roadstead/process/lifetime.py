@@ -21,6 +21,13 @@ def on_signals(stop: asyncio.Event) -> None:
         loop.add_signal_handler(number, stop.set)
 
 
+def until_signalled() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    on_signals(stop)
+    return stop
+
+
 def on_continued(check: Callable[[], str]) -> None:
     """Exit with code 1 at SIGCONT if `check` returns a fault.
 

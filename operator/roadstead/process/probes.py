@@ -1,9 +1,9 @@
-"""The operator's own HTTP server: `/healthz`, `/readyz`, `/metrics`."""
+"""The server of probes and metrics of every process, and the routes of the operator's."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Final
 
 from aiohttp import web
@@ -28,14 +28,10 @@ Check = Callable[[], str]
 
 
 @contextlib.asynccontextmanager
-async def serving(
-    host: str, port: int, *, healthy: Check, ready: Check, leads: Callable[[], bool]
-) -> AsyncIterator[int]:
-    """Serve while the context is open; yields the port, which is a free one for port 0."""
+async def serving(routes: Sequence[web.RouteDef], host: str, port: int) -> AsyncIterator[int]:
+    """Serve plain HTTP at an address; yields its port."""
     app = web.Application()
-    app.router.add_get("/healthz", _check(healthy))
-    app.router.add_get("/readyz", _check(ready))
-    app.router.add_get("/metrics", _metrics(_Shown(leads)))
+    app.add_routes(routes)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     try:
@@ -43,6 +39,17 @@ async def serving(
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+def operator_probes(
+    *, healthy: Check, ready: Check, leads: Callable[[], bool]
+) -> list[web.RouteDef]:
+    """Return the routes of the operator's `/healthz`, `/readyz` and `/metrics`."""
+    return [
+        web.get("/healthz", _check(healthy)),
+        web.get("/readyz", _check(ready)),
+        web.get("/metrics", _metrics(_Shown(leads))),
+    ]
 
 
 def _check(check: Check) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

@@ -1,10 +1,9 @@
-"""Common parts of HTTP servers: probes, metrics, revocations, shutdown."""
+"""What the webhooks, forward auth and the console share: probes, revocations, loops."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Final
 
@@ -16,7 +15,7 @@ from roadstead.issuers.trust import TrustedIssuers
 from roadstead.kube.kind_sync import Scope
 from roadstead.kube.resources import CONFIGMAPS
 from roadstead.kube.watch_cache import WatchCache
-from roadstead.listeners import listening_socket
+from roadstead.process.probes import serving
 from roadstead.tokens.claims import Claims
 from roadstead.tokens.revocations import Revocations
 
@@ -59,20 +58,6 @@ async def _healthy(_: web.Request) -> web.Response:
     return web.Response(text="ok")
 
 
-@contextlib.asynccontextmanager
-async def serving(routes: Sequence[web.RouteDef], host: str, port: int) -> AsyncIterator[int]:
-    """Serve plain HTTP at an address; yields its port."""
-    app = web.Application()
-    app.add_routes(routes)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    try:
-        await web.SockSite(runner, listening_socket(host, port)).start()
-        yield runner.addresses[0][1]
-    finally:
-        await runner.cleanup()
-
-
 class WatchedRevocations:
     """The ConfigMap of revoked tokens, from a watch; without it no token is revoked.
 
@@ -110,12 +95,3 @@ async def running(loops: Sequence[Coroutine[None, None, None]]) -> AsyncIterator
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def until_signalled() -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
