@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 INDEX = $(addprefix --default-index ,$(or $(PIP_INDEX_URL),$(shell $(PYTHON) -m pip config get global.index-url 2>/dev/null)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check unit test faults wheel demo up down requirements audit sbom references docs release publish lock test-release
+.PHONY: help setup check unit test test-oldest faults wheel demo up down requirements audit sbom references docs release publish lock test-release
 
 help: ## this list of targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,6 +37,9 @@ unit: $(SETUP) ## the unit tests
 
 test: $(SETUP) ## all tests, against real servers and a real cluster (half an hour to an hour once everything is built)
 	@$(PY) -m dev.checks.suite test
+
+test-oldest: $(SETUP) ## the tests of chart and API server, on the oldest supported Kubernetes (half an hour)
+	@$(PY) -m pytest -q -n 2 --kubernetes oldest tests/apiserver tests/chart
 
 faults: $(SETUP) ## the fault injection tests, and a table of how long each recovery takes
 	@$(PY) -m pytest -n 3 --no-loadscope-reorder -m fault tests

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 KUBERNETES = "v1.37.2"
+OLDEST_KUBERNETES = "v1.30.14"
+"""The last release of the oldest supported minor version; `make test-oldest` runs against it."""
 ETCD = "v3.7.3"
 HELM = "v3.22.0"
 MINIO = "v0.0.0-20260212201848-7aac2a2c5b7c"
@@ -68,12 +70,10 @@ class GoProgram:
     """Of a cold build on two cores after the programs above; for the whole binary."""
 
 
-def _stamped() -> str:
-    major, minor, _ = KUBERNETES.removeprefix("v").split(".")
+def _stamped(version: str = KUBERNETES) -> str:
+    major, minor, _ = version.removeprefix("v").split(".")
     stamp = "-X k8s.io/component-base/version"
-    return (
-        f"-s -w {stamp}.gitVersion={KUBERNETES} {stamp}.gitMajor={major} {stamp}.gitMinor={minor}"
-    )
+    return f"-s -w {stamp}.gitVersion={version} {stamp}.gitMajor={major} {stamp}.gitMinor={minor}"
 
 
 def _kubernetes(
@@ -187,6 +187,15 @@ _PROGRAMS = (
         requires="github.com/fluxcd/pkg/ssa",
         version=FLUX_SSA,
         usual_seconds=60,
+    ),
+    GoProgram(
+        name="kube-apiserver-oldest",
+        module="oldest",
+        package="k8s.io/kubernetes/cmd/kube-apiserver",
+        requires="k8s.io/kubernetes",
+        version=OLDEST_KUBERNETES,
+        ldflags=_stamped(OLDEST_KUBERNETES),
+        usual_seconds=300,
     ),
     GoProgram(
         name="pause", module="pause", package=".", requires="", version=PAUSE, usual_seconds=2

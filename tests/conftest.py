@@ -7,7 +7,11 @@ from hypothesis import settings
 
 from tests.support.scheduling import ByFile
 
-pytest_plugins = ["tests.support.faults_table", "tests.support.cpu_report"]
+pytest_plugins = [
+    "tests.support.faults_table",
+    "tests.support.cpu_report",
+    "tests.support.oldest_kubernetes",
+]
 
 # A shared machine may stall during any example, so its duration does not depend on the code alone.
 settings.register_profile("roadstead", deadline=None)

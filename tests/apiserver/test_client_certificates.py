@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from dev import binaries
+from dev.binaries import ensure
 from dev.servers.apiclient import connect, install_crds
 from dev.servers.apiserver import ApiServer, running
 from dev.servers.process import free_port
@@ -50,9 +50,8 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("certified")
-    programs = binaries.ensure("etcd", "kube-apiserver", "helm")
     port, ca = free_port(), issue_clients(folder, API_SERVER, OTHER)
     flags = [f"--admission-control-config-file={_admission_configuration(folder, port)}"]
     (folder / "webhooks").mkdir()
@@ -63,11 +62,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         "ROADSTEAD_API_SERVER_NAMES": API_SERVER,
         "ROADSTEAD_REVIEW_PATHS_DIR": str(folder / "none"),
     }
-    with running(programs, folder, flags=flags) as server:
+    with running(binaries, folder, flags=flags) as server:
         asyncio.run(install_crds(server))
         with running_webhooks(server, webhooks, name="certified", **environ):
             found = Place(server=server, port=port, webhooks=webhooks, clients=folder)
-            asyncio.run(_register(found, Chart(helm=programs["helm"]), ca.read_text()))
+            asyncio.run(_register(found, Chart(helm=ensure("helm")["helm"]), ca.read_text()))
             yield found
 
 

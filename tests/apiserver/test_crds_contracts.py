@@ -126,6 +126,11 @@ async def test_valid_contract_is_accepted(api: client.ApiClient, spec: Raw) -> N
         ),
         pytest.param({"total": {"resources": {"a.com/b": "-1"}}}, QUANTITY, id="resource-below-0"),
         pytest.param(
+            {"perServer": {"resources": {"a.com/b": "x"}}, "total": {"resources": {"a.com/b": 1}}},
+            QUANTITY,
+            id="resource-that-is-no-quantity",
+        ),
+        pytest.param(
             {"total": {"resources": {f"a.com/{number}": 1 for number in range(9)}}},
             "Too many",
             id="too-many-resources",

@@ -33,6 +33,10 @@ OWN_LABELS = "are the operator's: choose a prefix of your own"
             {"resources": {"requests": {"nvidia.com/gpu": 1}, "limits": {"nvidia.com/gpu": 1}}},
             id="extended-resource",
         ),
+        pytest.param(
+            {"resources": {"requests": {"nvidia.com/gpu": "1"}, "limits": {"nvidia.com/gpu": 1}}},
+            id="extended-resource-as-text-and-number",
+        ),
         pytest.param({"config": {"image": "r.example.com:5000/a/b@sha256:00"}}, id="image"),
         pytest.param({"config": {"imagePullSecrets": [{"name": "a"}, {"name": "b"}]}}, id="pull"),
         pytest.param({"config": {"tolerations": [{"operator": "Exists"}]}}, id="tolerate-all"),
@@ -84,6 +88,19 @@ async def test_valid_modelserve_is_accepted(
             {"resources": {"requests": {"nvidia.com/gpu": 1}}},
             "requests of an extended resource",
             id="extended-resource-without-limit",
+        ),
+        *(
+            pytest.param(
+                {
+                    "resources": {
+                        "requests": {"nvidia.com/gpu": request},
+                        "limits": {"nvidia.com/gpu": 2},
+                    }
+                },
+                "requests of an extended resource",
+                id=f"other-limit-than-{request!r}",
+            )
+            for request in (1, "1")
         ),
         pytest.param(
             {"resources": {"requests": {"gpu": 1}}}, "spec.resources.requests", id="unknown-request"

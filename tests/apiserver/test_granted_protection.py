@@ -6,11 +6,12 @@ import asyncio
 import json
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dev import binaries
+from dev.binaries import ensure
 from dev.servers.apiclient import install_crds
 from dev.servers.apiserver import running
 from tests.apiserver.test_route_protection import OPERATOR, Cluster
@@ -29,15 +30,16 @@ RULE = {
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(
+    binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
     """With the chart's policy, and rights to write any status for the tenant and the operator."""
-    programs = binaries.ensure("etcd", "kube-apiserver", "kubectl", "helm")
     folder = tmp_path_factory.mktemp("granted")
-    with running(programs, folder) as server:
+    with running(binaries, folder) as server:
         env = {**os.environ, "HOME": str(folder), "KUBECONFIG": str(server.kubeconfig)}
-        cluster = Cluster(kubectl=programs["kubectl"], env=env)
+        cluster = Cluster(kubectl=binaries["kubectl"], env=env)
         asyncio.run(install_crds(server))
-        chart = Chart(helm=programs["helm"]).render()
+        chart = Chart(helm=ensure("helm")["helm"]).render()
         wanted = [
             chart.one("ValidatingAdmissionPolicy", "roadstead-granted"),
             chart.one("ValidatingAdmissionPolicyBinding", "roadstead-granted"),

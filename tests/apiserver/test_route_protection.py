@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dev import binaries
+from dev.binaries import ensure
 from dev.servers.apiserver import running
 from tests.support.builders.objects import fresh_name
 from tests.support.charts import GATEWAY_API, TRAEFIK, Chart
@@ -77,22 +77,23 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def cluster(
+    binaries: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
     """With the definitions, the policies and a `gateway` namespace."""
-    programs = binaries.ensure("etcd", "kube-apiserver", "kubectl", "helm")
     folder = tmp_path_factory.mktemp("protection")
-    with running(programs, folder) as server:
+    with running(binaries, folder) as server:
         # A home of its own: kubectl keeps what it discovers in ~/.kube/cache.
         env = {**os.environ, "HOME": str(folder), "KUBECONFIG": str(server.kubeconfig)}
-        cluster = Cluster(kubectl=programs["kubectl"], env=env)
+        cluster = Cluster(kubectl=binaries["kubectl"], env=env)
         definitions = [definition(kind) for kind in KINDS]
         assert cluster.create(namespace("gateway"), *definitions, *rights()) == ""
         names = [f"crd/{each['metadata']['name']}" for each in definitions]
         assert cluster.run("wait", "--timeout=120s", "--for=condition=Established", *names) == ""
-        chart = Chart(helm=programs["helm"]).render(GATEWAY_API)
+        chart = Chart(helm=ensure("helm")["helm"]).render(GATEWAY_API)
         # One release writes the routes of one kind of gateway; here are those of both.
         role = chart.one("ClusterRole", "roadstead-operator")
-        traefik = Chart(helm=programs["helm"]).render(TRAEFIK)
+        traefik = Chart(helm=ensure("helm")["helm"]).render(TRAEFIK)
         role["rules"] += traefik.one("ClusterRole", "roadstead-operator")["rules"]
         wanted = [each for each in chart.objects if is_of_protection(each)]
         assert cluster.create(*wanted) == ""

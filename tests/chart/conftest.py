@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from dev import binaries
+from dev.binaries import ensure
+from tests.support.apiserver import binaries
 from tests.support.charts import NO_GATEWAY, Chart, Rendered
+
+__all__ = ["binaries"]
 
 
 @pytest.fixture(scope="session")
 def chart() -> Chart:
-    return Chart(helm=binaries.ensure("helm")["helm"])
+    return Chart(helm=ensure("helm")["helm"])
 
 
 @pytest.fixture(scope="session")

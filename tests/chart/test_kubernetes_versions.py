@@ -8,11 +8,22 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import yaml
 
 from dev import binaries
-from tests.support.charts import EVERYTHING, GATEWAY_API, JOBS, TRAEFIK, Chart, Object, Values
+from dev.versions import OLDEST_KUBERNETES
+from tests.support.charts import (
+    CHART,
+    EVERYTHING,
+    GATEWAY_API,
+    JOBS,
+    TRAEFIK,
+    Chart,
+    Object,
+    Values,
+)
 
-OLDEST = "1.30"
+OLDEST = ".".join(OLDEST_KUBERNETES.removeprefix("v").split(".")[:2])
 Check = Callable[..., dict[str, Any]]
 
 
@@ -30,6 +41,11 @@ def celcheck() -> Check:
         return found
 
     return check
+
+
+def test_the_chart_requires_the_oldest_kubernetes() -> None:
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert chart["kubeVersion"] == f">={OLDEST}.0-0"
 
 
 def expressions(objects: list[Object]) -> int:
@@ -102,18 +118,37 @@ def test_a_function_of_a_newer_kubernetes_is_found(
     assert celcheck([policy(expression)], version)["errors"] == []
 
 
-def test_a_rule_of_a_newer_kubernetes_is_found_in_a_definition(celcheck: Check) -> None:
-    rule = {"rule": "self.all(i, v, i < v)", "message": "must rise"}
-    items = {"type": "array", "items": {"type": "integer"}, "x-kubernetes-validations": [rule]}
-    schema = {
-        "type": "object",
-        "properties": {"spec": {"type": "object", "properties": {"a": items}}},
-    }
-    definition = {
+def definition(field: Object) -> Object:
+    """A definition whose `spec.a` is this."""
+    spec = {"type": "object", "properties": {"a": field}}
+    schema = {"type": "object", "properties": {"spec": spec}}
+    return {
         "kind": "CustomResourceDefinition",
         "metadata": {"name": "examples.example.com"},
         "spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": schema}}]},
     }
-    (error,) = celcheck([definition])["errors"]
+
+
+def test_a_rule_of_a_newer_kubernetes_is_found_in_a_definition(celcheck: Check) -> None:
+    rule = {"rule": "self.all(i, v, i < v)", "message": "must rise"}
+    integers = {"type": "array", "maxItems": 9, "items": {"type": "integer"}}
+    found = definition({**integers, "x-kubernetes-validations": [rule]})
+    (error,) = celcheck([found])["errors"]
     assert error.startswith("examples.example.com.spec.a, rule 0")
-    assert celcheck([definition], "1.32")["errors"] == []
+    assert celcheck([found], "1.32")["errors"] == []
+
+
+def test_a_rule_that_is_too_expensive_for_the_oldest_kubernetes_is_found(celcheck: Check) -> None:
+    # Refused by a real API server of 1.30 with the same factor.
+    quantity = {
+        "x-kubernetes-int-or-string": True,
+        "maxLength": 32,
+        "x-kubernetes-validations": [{"rule": "type(self) == int || isQuantity(self)"}],
+    }
+    quantities = {"type": "object", "maxProperties": 16, "additionalProperties": quantity}
+    (error,) = celcheck([definition(quantities)])["errors"]
+    assert (
+        error
+        == "examples.example.com.spec.a{}, rule 0: its estimated cost is 1.007 times the limit"
+    )
+    assert celcheck([definition(quantities)], "1.34")["errors"] == []

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from dev import binaries
 from dev.servers import monitoring
 from dev.servers.apiserver import running
 from roadstead.manifests.transfer_job import TransferPlace, transfer_job
@@ -104,20 +103,21 @@ class Cluster:
 
 
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    programs = binaries.ensure("etcd", "kube-apiserver", "kubectl", "helm")
+def cluster(
+    binaries: dict[str, Path], chart: Chart, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
     folder = tmp_path_factory.mktemp("release")
-    with running(programs, folder) as server:
+    with running(binaries, folder) as server:
         # A separate home, since both cache API discovery there.
         env = {**os.environ, "HOME": str(folder), "KUBECONFIG": str(server.kubeconfig)}
-        cluster = Cluster(helm=programs["helm"], kubectl=programs["kubectl"], env=env)
-        cluster.run(programs["kubectl"], "create", "namespace", NAMESPACE)
-        cluster.run(programs["kubectl"], "label", "namespace", NAMESPACE, LABEL)
+        cluster = Cluster(helm=chart.helm, kubectl=binaries["kubectl"], env=env)
+        cluster.run(binaries["kubectl"], "create", "namespace", NAMESPACE)
+        cluster.run(binaries["kubectl"], "label", "namespace", NAMESPACE, LABEL)
         cluster.apply(STORAGE_CLASS)
         definitions = [part for path in monitoring.crd_files() for part in ("-f", str(path))]
-        cluster.run(programs["kubectl"], "apply", "--server-side", *definitions)
+        cluster.run(binaries["kubectl"], "apply", "--server-side", *definitions)
         waiting = ("wait", "--timeout=120s", "--for=condition=Established")
-        cluster.run(programs["kubectl"], *waiting, *definitions)
+        cluster.run(binaries["kubectl"], *waiting, *definitions)
         yield cluster
 
 

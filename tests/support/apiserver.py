@@ -15,6 +15,7 @@ from dev.binaries import ensure
 from dev.servers.apiclient import connect, install_crds
 from dev.servers.apiserver import ApiServer, running
 from tests.support.builders.objects import fresh_name
+from tests.support.oldest_kubernetes import apiserver_of
 
 PROGRAMS = ("etcd", "kube-apiserver", "kubectl")
 
@@ -25,13 +26,14 @@ def build_before_timers(session: pytest.Session, folder: Path, *programs: str) -
     For `pytest_collection_finish`: a build takes minutes, and test timeouts don't run yet.
     """
     if any(folder in item.path.parents for item in session.items):
-        ensure(*programs)
+        ensure(*programs, apiserver_of(session.config))
 
 
 @pytest.fixture(scope="session")
-def binaries() -> dict[str, Path]:
-    """The paths of etcd, kube-apiserver and kubectl."""
-    return ensure(*PROGRAMS)
+def binaries(pytestconfig: pytest.Config) -> dict[str, Path]:
+    """The paths of etcd, kube-apiserver (of the version that the run is for) and kubectl."""
+    name = apiserver_of(pytestconfig)
+    return {**ensure(*PROGRAMS), "kube-apiserver": ensure(name)[name]}
 
 
 @pytest.fixture(scope="package")

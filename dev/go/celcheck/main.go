@@ -1,5 +1,5 @@
 // Compiles the CEL of objects as the API server of a Kubernetes version does, so that a function that
-// this version lacks is an error.
+// this version lacks is an error, and a rule of a definition whose estimated cost it refuses.
 //
 // Usage: celcheck 1.30 < objects.json, with a JSON list of CustomResourceDefinitions,
 // ValidatingAdmissionPolicies and webhook configurations; others are ignored. It prints a JSON object:
@@ -42,9 +42,16 @@ func (e *expression) GetName() string            { return e.name }
 func (e *expression) GetExpression() string      { return e.text }
 func (e *expression) ReturnTypes() []*celgo.Type { return []*celgo.Type{e.returns} }
 
+// costLimit is StaticEstimatedCostLimit of the validation of definitions: for one rule.
+const costLimit = 10_000_000
+
+// boundsIntOrString is the first version that estimates the size of an int-or-string by its maxLength.
+var boundsIntOrString = version.MajorMinor(1, 34)
+
 type checker struct {
-	env    *environment.EnvSet
-	report Report
+	version *version.Version
+	env     *environment.EnvSet
+	report  Report
 }
 
 func main() {
@@ -59,7 +66,7 @@ func main() {
 	if err := json.NewDecoder(os.Stdin).Decode(&objects); err != nil {
 		stop(err.Error())
 	}
-	check := &checker{env: environment.MustBaseEnvSet(wanted), report: Report{Errors: []string{}}}
+	check := &checker{version: wanted, env: environment.MustBaseEnvSet(wanted), report: Report{Errors: []string{}}}
 	for _, object := range objects {
 		if err := check.object(object); err != nil {
 			stop(err.Error())
@@ -112,15 +119,36 @@ func (c *checker) definition(raw json.RawMessage) error {
 		if err != nil {
 			return err
 		}
-		if err := c.rules(object.Name, model.WithTypeAndObjectMeta(root), true); err != nil {
+		if c.version.LessThan(boundsIntOrString) {
+			forgetBounds(root)
+		}
+		if err := c.rules(object.Name, model.WithTypeAndObjectMeta(root), true, 1); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// rules compiles the rules of a schema and of all within it.
-func (c *checker) rules(place string, s *schema.Structural, isRoot bool) error {
+// forgetBounds removes the bound of each int-or-string of a schema and of all within it.
+func forgetBounds(s *schema.Structural) {
+	if s.XIntOrString && s.ValueValidation != nil {
+		s.ValueValidation.MaxLength = nil
+	}
+	for name, property := range s.Properties {
+		forgetBounds(&property)
+		s.Properties[name] = property
+	}
+	if s.Items != nil {
+		forgetBounds(s.Items)
+	}
+	if s.AdditionalProperties != nil && s.AdditionalProperties.Structural != nil {
+		forgetBounds(s.AdditionalProperties.Structural)
+	}
+}
+
+// rules compiles the rules of a schema, of which an object has so many, and of all within it. Zero is
+// an unknown number.
+func (c *checker) rules(place string, s *schema.Structural, isRoot bool, times uint64) error {
 	declared := model.SchemaDeclType(s, isRoot)
 	results, err := schemacel.Compile(s, declared, celconfig.PerCallLimit, c.env, schemacel.NewExpressionsEnvLoader())
 	if err != nil {
@@ -129,24 +157,56 @@ func (c *checker) rules(place string, s *schema.Structural, isRoot bool) error {
 	for number, result := range results {
 		at := fmt.Sprintf("%s, rule %d", place, number)
 		c.result(at, orNil(result.Error))
+		if factor := cost(result, times) / costLimit; factor > 1 {
+			c.report.Errors = append(c.report.Errors, fmt.Sprintf("%s: its estimated cost is %.3f times the limit", at, factor))
+		}
 		if s.XValidations[number].MessageExpression != "" {
 			c.result(at+", message", orNil(result.MessageExpressionError))
 		}
 	}
 	for name, property := range s.Properties {
-		if err := c.rules(place+"."+name, &property, false); err != nil {
+		if err := c.rules(place+"."+name, &property, false, times); err != nil {
 			return err
 		}
 	}
 	if s.Items != nil {
-		if err := c.rules(place+"[]", s.Items, false); err != nil {
+		if err := c.rules(place+"[]", s.Items, false, product(times, maxItems(s))); err != nil {
 			return err
 		}
 	}
 	if s.AdditionalProperties != nil && s.AdditionalProperties.Structural != nil {
-		return c.rules(place+"{}", s.AdditionalProperties.Structural, false)
+		return c.rules(place+"{}", s.AdditionalProperties.Structural, false, product(times, maxProperties(s)))
 	}
 	return nil
+}
+
+func cost(result schemacel.CompilationResult, times uint64) float64 {
+	if times == 0 {
+		times = result.MaxCardinality
+	}
+	return float64(result.MaxCost) * float64(times)
+}
+
+// product is zero, an unknown number, if one of them is.
+func product(times uint64, bound *int64) uint64 {
+	if bound == nil {
+		return 0
+	}
+	return times * uint64(*bound)
+}
+
+func maxItems(s *schema.Structural) *int64 {
+	if s.ValueValidation == nil {
+		return nil
+	}
+	return s.ValueValidation.MaxItems
+}
+
+func maxProperties(s *schema.Structural) *int64 {
+	if s.ValueValidation == nil {
+		return nil
+	}
+	return s.ValueValidation.MaxProperties
 }
 
 func (c *checker) policy(raw json.RawMessage) error {

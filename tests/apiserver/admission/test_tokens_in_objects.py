@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 from kubernetes.aio import client
@@ -38,6 +39,7 @@ async def test_applying_twice_with_fresh_tokens_is_no_change(
     first = kubectl("apply", "-f", "-", manifest=json.dumps(with_token(body, token(jti="1"))))
     assert "created" in first.stdout, first.stderr
     before = await get(api, body)
+    await asyncio.sleep(1)  # managedFields have a resolution of a second
     second = kubectl("apply", "-f", "-", manifest=json.dumps(with_token(body, token(jti="2"))))
     assert second.returncode == 0, second.stderr
     assert await get(api, body) == before

@@ -74,9 +74,11 @@ def test_every_module_requires_the_same_go_version(module: str) -> None:
     assert re.search(rf"^go {major}\.{minor}(\.{patch})?$", text, re.MULTILINE)
 
 
-def test_kubernetes_siblings_are_of_the_same_release() -> None:
-    text = (GO_MODULES / "cluster" / "go.mod").read_text()
-    released = GO_PROGRAMS["kubelet"].version.replace("v1.", "v0.")
+@pytest.mark.parametrize("name", ["kubelet", "kube-apiserver-oldest"])
+def test_kubernetes_siblings_are_of_the_same_release(name: str) -> None:
+    program = GO_PROGRAMS[name]
+    text = (GO_MODULES / program.module / "go.mod").read_text()
+    released = program.version.replace("v1.", "v0.")
     replaced = re.findall(r"^\t(k8s\.io/\S+) => (\S+) (\S+)$", text, re.MULTILINE)
     assert replaced
     assert all(old == new and version == released for old, new, version in replaced)

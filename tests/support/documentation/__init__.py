@@ -1,0 +1,1 @@
+"""The documentation's code blocks, and a reader who follows them."""
