@@ -19,6 +19,7 @@ from typing import Any, Final
 import aiohttp
 
 from bench.creating import Figures, open_loop
+from bench.webhook_waits import Waits
 from dev.servers.apiclient import connect
 from dev.servers.apiserver import ApiServer
 from roadstead.kube.kube_client import KubeClient
@@ -33,6 +34,8 @@ SENDERS: Final = 8
 RATE: Final = 20
 """Creates of the other tenant per second."""
 GOAL_MS: Final = 100.0
+GOAL_SHARE: Final = 0.99
+"""Of the webhooks' calls, within GOAL_MS."""
 QUIET: Final = "no attack"
 _BYTES: Final = MAX_OBJECT_BYTES - 8 * 1024
 _VALUES: Final = MAX_NODES // 5
@@ -118,12 +121,20 @@ async def measure_during(
     kube: KubeClient, server: ApiServer, attacks: Sequence[Attack], token: str, count: int
 ) -> dict[str, Figures]:
     """Figures of the other tenant's creates, without an attack and during each."""
-    found = {QUIET: await open_loop(kube, OTHERS, token, count, rate=RATE)}
+    found = {QUIET: await _others(kube, server, token, count)}
     for attack in attacks:
         with _attacking(server, attack) as answers:
-            found[attack.name] = await open_loop(kube, OTHERS, token, count, rate=RATE)
+            found[attack.name] = await _others(kube, server, token, count)
         found[attack.name]["attacksPerSecond"] = answers["perSecond"]
     return found
+
+
+async def _others(kube: KubeClient, server: ApiServer, token: str, count: int) -> Figures:
+    """End to end, and of it how long the API server waited for each call of the webhooks."""
+    before = await Waits.read(server)
+    found = await open_loop(kube, OTHERS, token, count, rate=RATE)
+    after = await Waits.read(server)
+    return {**found, **after.since(before, goal_seconds=GOAL_MS / 1000)}
 
 
 @contextlib.contextmanager
@@ -189,7 +200,19 @@ def summary(alone: Mapping[str, Figures], during: Mapping[str, Figures]) -> dict
         "failed": failed,
         "met": p99 <= GOAL_MS and not failed,
     }
-    return {"withoutWebhooks": dict(alone), "webhooks": dict(during), "goal": goal}
+    return {
+        "withoutWebhooks": dict(alone),
+        "webhooks": dict(during),
+        "goal": goal,
+        "ownGoal": _own_goal(during),
+    }
+
+
+def _own_goal(during: Mapping[str, Figures]) -> dict[str, Any]:
+    """The same goal for a call of a webhook, without the API server's own work."""
+    worst = min(during, key=lambda name: during[name]["webhooksInTime"])
+    share = during[worst]["webhooksInTime"]
+    return {"worst": worst, "atLeast": GOAL_SHARE, "is": share, "met": share >= GOAL_SHARE}
 
 
 def table(found: Mapping[str, Any]) -> Iterator[str]:
@@ -197,17 +220,27 @@ def table(found: Mapping[str, Any]) -> Iterator[str]:
     yield f"others' creates, {RATE}/s, while one tenant sends, {SENDERS} at a time:"
     yield (
         f"{'':24} {'p50 ms':>8} {'p99 ms':>8} {'failed':>7} {'sent/s':>8}"
+        f" {'a webhook: p50':>15} {'p99':>8} {'in time':>8}"
         f" {'without webhooks: p50':>22} {'p99':>8}"
     )
     for name, value in found["webhooks"].items():
         alone = found["withoutWebhooks"][name]
         yield (
             f"{name:24} {value['p50']:8.1f} {value['p99']:8.1f} {value['failed']:7.0f} "
-            f"{value.get('attacksPerSecond', 0):8.1f} {alone['p50']:22.1f} {alone['p99']:8.1f}"
+            f"{value.get('attacksPerSecond', 0):8.1f} {value['webhooksP50']:15.1f} "
+            f"{value['webhooksP99']:8.1f} {value['webhooksInTime']:8.1%} "
+            f"{alone['p50']:22.1f} {alone['p99']:8.1f}"
         )
-    goal = found["goal"]
-    verdict = "met" if goal["met"] else "MISSED"
+    goal, own = found["goal"], found["ownGoal"]
     yield (
         f"goal: p99 within {goal['atMost']} ms and none denied during the worst "
-        f"({goal['worst']}), is {goal['is']}, {goal['failed']:.0f} denied: {verdict}"
+        f"({goal['worst']}), is {goal['is']}, {goal['failed']:.0f} denied: {_met(goal)}"
     )
+    yield (
+        f"goal: {own['atLeast']:.0%} of the webhooks' calls within {GOAL_MS} ms during the worst "
+        f"({own['worst']}), is {own['is']:.1%}: {_met(own)}"
+    )
+
+
+def _met(goal: Mapping[str, Any]) -> str:
+    return "met" if goal["met"] else "MISSED"
