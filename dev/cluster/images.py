@@ -1,8 +1,11 @@
 """Images on the node: docker-archive files are imported into containerd."""
 
+import contextlib
 import json
 import tarfile
 import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dev.cluster.layout import CONTAINERD_SOCKET
@@ -24,6 +27,23 @@ def load(archive: Path) -> None:
         _ctr("images", "import", str(archive))
         seconds = time.monotonic() - started
         echo(f"loaded {', '.join(wanted)} into the cluster in {seconds:.1f} s")
+
+
+@contextlib.contextmanager
+def loading(archives: Sequence[Path]) -> Iterator[None]:
+    """Load the archives while the block runs, and wait for them at its end.
+
+    Raises what `load` raises; if the block fails, archives that wait are not loaded.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="images") as thread:
+        loads = [thread.submit(load, archive) for archive in archives]
+        try:
+            yield
+        except BaseException:
+            thread.shutdown(cancel_futures=True)
+            raise
+        for each in loads:
+            each.result()
 
 
 def identities(archive: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import datetime as dt
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from dev.cluster import (
     containerd,
     controlplane,
     dns,
+    images,
     kubeconfig,
     kubelet,
     network,
@@ -53,9 +54,10 @@ NEEDED = {
 """Programs and the Debian packages that have them; Docker's containerd works too."""
 
 
-def up(layout: Layout = HERE) -> Path:
+def up(layout: Layout = HERE, archives: Sequence[Path] = ()) -> Path:
     """Start the cluster unless it is up; returns its kubeconfig.
 
+    `archives` are images that are loaded while it starts; into a cluster that is up, they are not.
     Raises DevError: what the machine lacks, or which step failed and the end of its log.
     """
     require_root()
@@ -70,7 +72,7 @@ def up(layout: Layout = HERE) -> Path:
         _remove_other_clusters(layout)
         started = time.monotonic()
         announce("starting the cluster, about 20 s")
-        _start(layout, programs, fingerprint)
+        _start(layout, programs, fingerprint, archives)
         echo(f"the cluster is up after {time.monotonic() - started:.0f} s ({layout.kubeconfig})")
     return layout.kubeconfig
 
@@ -169,7 +171,9 @@ def _is_anothers(found: Record, layout: Layout) -> bool:
     return Path(found.checkout) != layout.checkout and bool(cgroups.pids())
 
 
-def _start(layout: Layout, programs: Mapping[str, Path], fingerprint: str) -> None:
+def _start(
+    layout: Layout, programs: Mapping[str, Path], fingerprint: str, archives: Sequence[Path]
+) -> None:
     noted = Record(
         checkout=str(layout.checkout),
         boot=processes.boot_id(),
@@ -184,12 +188,13 @@ def _start(layout: Layout, programs: Mapping[str, Path], fingerprint: str) -> No
     network.create()
     echo("  containerd and the control plane")
     containerd.start(layout)
-    controlplane.start(layout, programs)
-    echo("  the node: kubelet, kube-proxy, DNS")
-    kubelet.start(layout, programs)
-    proxy.start(layout, programs)
-    kubelet.wait(layout, programs["kubectl"])
-    dns.start(layout, programs)
+    with images.loading(archives):
+        controlplane.start(layout, programs)
+        echo("  the node: kubelet, kube-proxy, DNS")
+        kubelet.start(layout, programs)
+        proxy.start(layout, programs)
+        kubelet.wait(layout, programs["kubectl"])
+        dns.start(layout, programs)
     record.write(replace(noted, ready=True))
 
 

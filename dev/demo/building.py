@@ -59,13 +59,19 @@ def plan() -> Sequence[Step]:
         Step(
             name="the cluster",
             lane=CLUSTER,
-            run=lifecycle.up,
+            run=_start_cluster,
             done=lambda: lifecycle.status()[0],
             usual_seconds=25,
             needs=("Debian packages", "Kubernetes, etcd and CoreDNS"),
         ),
         *(_loaded(name) for name in ("llama-server", "roadstead", "postgres")),
     )
+
+
+def _start_cluster() -> Path:
+    """Start it, and meanwhile load the images that are built; the others are loaded later."""
+    built = [name for name in IMAGES if images.are_built(name)]
+    return lifecycle.up(archives=list(images.ensure(*built).values()))
 
 
 def _programs(title: str, *names: str) -> Step:

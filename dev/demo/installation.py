@@ -57,6 +57,9 @@ def install(
             else ()
         ),
     )
+    # Its pods and those of the chart start at the same time.
+    if cluster.local:
+        traefik.wait(cluster)
 
 
 def images(cluster: Cluster) -> Mapping[str, str]:

@@ -16,7 +16,7 @@ URL = "https://localhost:8443"
 
 
 def install(cluster: Cluster) -> None:
-    """Install or update it, and wait until it answers."""
+    """Install or update it; `wait` waits until it answers."""
     echo(f"installing Traefik, the gateway, at {URL}")
     for file in crd_files():
         cluster.run("apply", "--server-side", "--force-conflicts", "-f", str(file))
@@ -27,6 +27,10 @@ def install(cluster: Cluster) -> None:
     cluster.apply(documents[0])
     cluster.apply(json.dumps(_certificate(HERE.config / "gateway")))
     cluster.apply("\n---\n".join(documents[1:]))
+
+
+def wait(cluster: Cluster) -> None:
+    """Wait until its pods are ready."""
     rollout = ("rollout", "status", "deployment/traefik", "--timeout=120s")
     cluster.run("-n", NAMESPACE, *rollout)
 

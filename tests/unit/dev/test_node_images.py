@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from dev.cluster.archive import ProgramImage, write
-from dev.cluster.images import identities, is_loaded
+from dev.cluster.images import identities, is_loaded, loading
+from dev.errors import DevError
 
 TAG = "localhost/tool:1"
 IDENTITY = "sha256:aa"
@@ -59,3 +60,16 @@ def test_archive_is_identified_by_its_config(tmp_path: Path, image: ProgramImage
 )
 def test_image_is_loaded_if_its_tag_names_it(rows: str, loaded: bool) -> None:
     assert is_loaded({TAG: IDENTITY}, HEADER + rows) is loaded
+
+
+def test_failure_of_a_load_is_raised_once_the_cluster_has_started(tmp_path: Path) -> None:
+    started = []
+    # Without a cluster that is up, an archive can't be loaded; with one, this one is missing.
+    with pytest.raises((DevError, FileNotFoundError)), loading([tmp_path / "missing.tar"]):
+        started.append(True)
+    assert started
+
+
+def test_failure_of_the_start_is_raised_rather_than_that_of_a_load(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), loading([tmp_path / "missing.tar"] * 3):
+        raise ZeroDivisionError
