@@ -1,8 +1,8 @@
 """How long the API server waits for the webhooks in one namespace, by its own metrics.
 
 The API server counts by the names of webhooks, so those of that namespace get names of their own.
-A call counts from when the API server sends it until it has read the answer: decoding the object,
-storing it, and waiting for the API server itself are not included.
+A call counts from when the API server sends it until it has read the answer. Decoding and storing
+the object are not included; waiting for a core, on either side, is.
 """
 
 import copy
