@@ -44,6 +44,8 @@ APPLIER, DEPLOYER = (f"system:serviceaccount:{FLUX}:{each['name']}" for each in 
 """A GitOps tool, which is a user and an administrator; and one that no contract is for."""
 STRANGER = f"system:serviceaccount:{FLUX}:stranger"
 """An account that is not listed; it has the same rights."""
+RESTORER = f"system:serviceaccount:{FLUX}:restorer"
+"""An account that may create objects from a backup."""
 CLUSTER_ISSUER = "https://kubernetes.default.svc"
 CLUSTER_PREFIX = "cluster:"
 REQUESTED_BY = "model.example.com/requested-by"
@@ -72,6 +74,7 @@ def webhooks(apiserver: ApiServer, folder: Folder) -> Iterator[WebhookProcess]:
     asyncio.run(_prepare(apiserver, folder))
     environ = {
         "ROADSTEAD_SERVICE_ACCOUNTS": json.dumps(ACCOUNTS),
+        "ROADSTEAD_RESTORERS": json.dumps([{"user": RESTORER, "until": "2100-01-01T00:00:00Z"}]),
         "KUBERNETES_SERVICE_HOST": "127.0.0.1",
         "KUBERNETES_SERVICE_PORT": str(apiserver.port),
         "ROADSTEAD_SERVICE_ACCOUNT_DIR": str(folder.path / "account"),
@@ -91,7 +94,7 @@ async def _prepare(server: ApiServer, folder: Folder) -> None:
     async with connect(server) as api:
         for name in (SYSTEM, FLUX):
             await call(api, "POST", "/api/v1/namespaces", {"metadata": {"name": name}})
-        for user in (APPLIER, DEPLOYER, STRANGER):
+        for user in (APPLIER, DEPLOYER, STRANGER, RESTORER):
             await _create_account(api, user.rpartition(":")[2])
         chart = Chart(helm=binaries.ensure("helm")["helm"])
         rendered = chart.render({"tokens": {"serviceAccounts": ACCOUNTS}})
@@ -191,6 +194,13 @@ async def deployer(api: client.ApiClient, apiserver: ApiServer) -> AsyncIterator
 async def stranger(api: client.ApiClient, apiserver: ApiServer) -> AsyncIterator[client.ApiClient]:
     """A client of an account that is not listed."""
     async with await _connect_as(api, apiserver, STRANGER) as connected:
+        yield connected
+
+
+@pytest.fixture
+async def restorer(api: client.ApiClient, apiserver: ApiServer) -> AsyncIterator[client.ApiClient]:
+    """A client of the account that may create objects from a backup."""
+    async with await _connect_as(api, apiserver, RESTORER) as connected:
         yield connected
 
 

@@ -11,7 +11,7 @@ import pytest
 from kubernetes.aio import client
 
 from tests.apiserver.conftest import Kubectl
-from tests.apiserver.gitops.conftest import APPLIER, REQUESTED_BY, STRANGER, registered
+from tests.apiserver.gitops.conftest import APPLIER, REQUESTED_BY, RESTORER, STRANGER, registered
 from tests.support.builders.objects import (
     Raw,
     fresh_name,
@@ -21,11 +21,13 @@ from tests.support.builders.objects import (
 )
 from tests.support.builders.reviews import review
 from tests.support.custom_objects import create, delete, get, patch, refusal
+from tests.support.velero import restored
 from tests.support.waiting import assert_eventually
 from tests.support.webhooks.registration import unregister
 from tests.support.webhooks.tokens import RECEIPT, TOKEN, dev_token, with_annotations, with_token
 from tests.support.webhooks.webhook_process import Folder, WebhookProcess
 
+SERVER_ID = "model.example.com/server-id"
 CHANGE: Raw = {"spec": {"runtimeParams": {"seed": 7}}}
 
 
@@ -93,6 +95,18 @@ async def test_token_in_the_object_makes_its_holder_the_author(
     changed = await patch(applier, serve, {**token, **CHANGE})
     assert REQUESTED_BY not in annotations_of(changed)
     assert claims(changed)["sub"] == "alice"
+
+
+async def test_server_of_an_account_is_restored_and_changed_by_it_again(
+    applier: client.ApiClient, restorer: client.ApiClient, serve: Raw
+) -> None:
+    """The policy lets nobody else write the account's name, so the new receipt has none."""
+    await delete(applier, serve)
+    made = await create(restorer, restored(serve))
+    assert REQUESTED_BY not in annotations_of(made)
+    assert (claims(made)["sub"], claims(made)["restorer"]) == (APPLIER, RESTORER)
+    assert annotations_of(made)[SERVER_ID] == annotations_of(serve)[SERVER_ID]
+    assert annotations_of(await patch(applier, made, CHANGE))[REQUESTED_BY] == APPLIER
 
 
 @pytest.mark.parametrize("name", [None, STRANGER, "alice"])
