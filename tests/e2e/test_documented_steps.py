@@ -53,6 +53,9 @@ def replacements(cluster: Cluster, name: str, token: str) -> dict[str, str]:
         "<JWT>": token,
         # Tests run side by side on a node of two cores.
         'cpu: "1", memory: 1Gi': "cpu: 100m, memory: 512Mi",
+        "> server.yaml": "| sed 's/cpu: .*/cpu: 100m/' > server.yaml",
+        # A small model may not stop by itself.
+        '"stream": true': '"stream": true, "max_tokens": 8',
         # Runbooks.
         r"\bNAMESPACE\b": name,
         r"\bNAME\b(?!:)": "gemma",
@@ -89,6 +92,8 @@ def reader(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         found.follow([*parse("the namespace", select), contract()])
         yield found
     finally:
+        # A Model that a server uses can't be deleted.
+        cluster.run("-n", name, "delete", "modelserve", "gemma", "--ignore-not-found")
         cluster.run("delete", "namespace", name, "--wait=false")
         for each in (name, f"{name}-research"):
             delete_contract(cluster, each, token)
