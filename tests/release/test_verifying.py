@@ -68,7 +68,7 @@ def test_provenance_is_attested(published: Published) -> None:
 
 
 def test_commands_of_the_page_verify_the_release(published: Published) -> None:
-    blocks = re.findall(r"^```\n(.*?)^```", VERIFY.read_text(), re.MULTILINE | re.DOTALL)
+    blocks = re.findall(r"^```sh\n(.*?)^```", VERIFY.read_text(), re.MULTILINE | re.DOTALL)
     commands = [each for each in blocks if not each.startswith("helm install")]
     assert len(commands) == len(blocks) - 1
     script = "".join(commands).replace("REGISTRY", published.settings.registry)

@@ -38,6 +38,7 @@ _RUNBOOKS: Final = f"{_OPERATIONS}runbooks/"
 _REMOVAL: Final = "tests/e2e/test_removal.py"
 _HELM_TEST: Final = "tests/e2e/gateway/test_default_gateway.py"
 _CORS: Final = "tests/apiserver/gateway/test_cors.py"
+_CLUSTER_TOKENS: Final = "tests/apiserver/gitops/test_cluster_tokens.py"
 _LEDGER: Final = "tests/e2e/test_ledger.py"
 COVERAGES: Final = (
     Coverage("README.md", RELEASE),
@@ -51,6 +52,11 @@ COVERAGES: Final = (
     Coverage(f"{_HOW_TO}serve-a-model.md", CLUSTER),
     Coverage(f"{_HOW_TO}call-a-server.md", CLUSTER),
     Coverage(f"{_HOW_TO}delete-models-and-contracts.md", CLUSTER),
+    Coverage(f"{_HOW_TO}change-a-server.md", CLUSTER),
+    Coverage(f"{_HOW_TO}ci.md", RELEASE, "openid-configuration"),
+    Coverage(f"{_HOW_TO}ci.md", _CLUSTER_TOKENS),
+    Coverage(f"{_HOW_TO}gitops.md", CLUSTER),
+    Coverage(f"{_HOW_TO}verify.md", "tests/release/test_verifying.py"),
     Coverage("docs/tutorial.md", CLUSTER),
     Coverage("docs/gateway.md", _HELM_TEST, "helm -n roadstead-system test"),
     Coverage("docs/gateway.md", _CORS, "OPTIONS"),
