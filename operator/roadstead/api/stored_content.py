@@ -17,6 +17,7 @@ from roadstead.api.raw import Metadata, Raw
 from roadstead.json_digest import json_digest
 
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
+_FILE: Final = re.compile(rf"{UUID}\.gguf")
 _MAX_LENGTH: Final = 1024
 
 
@@ -49,8 +50,8 @@ class StoredContent:
 
     def path_of(self, meta: Metadata) -> str:
         """Its key, if a Model of this name may have had it; else empty."""
-        own = re.fullmatch(rf"{re.escape(meta.name)}/{UUID}\.gguf", self.path)
-        return self.path if own else ""
+        folder, _, file = self.path.rpartition("/")
+        return self.path if folder == meta.name and _FILE.fullmatch(file) else ""
 
     def sha256_of(self, spec: Raw) -> str:
         """The verified sha256, if the spec is still the same; else empty."""
