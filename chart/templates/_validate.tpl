@@ -2,6 +2,7 @@
 {{- define "roadstead.validate" -}}
 {{- include "roadstead.validateImages" . -}}
 {{- include "roadstead.validateStorage" . -}}
+{{- include "roadstead.validateSecrets" . -}}
 {{- include "roadstead.validatePods" . -}}
 {{- include "roadstead.validateAdmission" . -}}
 {{- include "roadstead.validateGateway" . -}}

@@ -13,6 +13,7 @@ from roadstead.cli import (
     gateway_check_options,
     ledger_options,
     releasing_options,
+    secret_generation_options,
     token_options,
 )
 from roadstead.errors import ClusterRestored, LeaseLost, RoadsteadError
@@ -59,6 +60,7 @@ def command_parser() -> argparse.ArgumentParser:
     ledger_options.add_parser(commands)
     releasing_options.add_parser(commands)
     gateway_check_options.add_parser(commands)
+    secret_generation_options.add_parser(commands)
     return parser
 
 
