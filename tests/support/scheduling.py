@@ -31,6 +31,7 @@ ALONE: Final = (
     "test_usage.py",
     "test_rights.py",
     "test_default_gateway.py",
+    "test_restore.py",
     "test_upgrade.py",
     "test_removal.py",
 )

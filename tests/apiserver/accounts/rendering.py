@@ -24,6 +24,7 @@ ROUTING = Routing(
 KINDS = (
     "ServiceAccount",
     "NetworkPolicy",
+    "PodDisruptionBudget",
     "Service",
     "Middleware",
     "IngressRoute",
@@ -49,7 +50,7 @@ def children(namespace: str) -> list[Object]:
 
 def served_in(namespace: str) -> ModelServe:
     """A ModelServe with a UID of its own."""
-    raw = make_serve("gemma", str(uuid.uuid4())).raw
+    raw = make_serve("gemma", str(uuid.uuid4()), replicas=2).raw
     return ModelServe.parse({**raw, "metadata": {**raw["metadata"], "namespace": namespace}})
 
 
