@@ -114,7 +114,7 @@ class SecretGeneration:
     choose: Callable[[str], str] = secrets.choice
 
     async def run(self, wanted: Sequence[GeneratedSecret]) -> None:
-        """Bring all into being; raises KubeError."""
+        """Create or complete all of them; raises KubeError."""
         for secret in wanted:
             await self._ensure(secret)
 
