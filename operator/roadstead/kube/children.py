@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Protocol
 
 from roadstead.api.group import ANNOTATION_DIGEST, LABEL_SERVER_UUID
 from roadstead.api.raw import Raw, section
 from roadstead.errors import KubeConflict
 from roadstead.kube.drift import drifted, has_surplus, without_surplus
-from roadstead.kube.kube_client import Object
+from roadstead.kube.kube_client import Object, Page
 from roadstead.kube.managed_fields import as_applied, is_managed
 from roadstead.kube.ownership import Ownership, name_taken_error, owners, ownership
-from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, ROUTES, Resource, resource_of
+from roadstead.kube.resources import (
+    CHILDREN,
+    DEPLOYMENTS,
+    MODELSERVES,
+    ROUTES,
+    Resource,
+    resource_of,
+)
 from roadstead.kube.watch_cache import WatchCache
 
 logger = logging.getLogger(__name__)
@@ -24,6 +31,11 @@ class ChildWriter(Protocol):
 
     async def get(self, resource: Resource, name: str, namespace: str = "") -> Object:
         """One object; raises KubeNotFound if it does not exist."""
+
+    def list(
+        self, resource: Resource, *, selector: str = "", namespace: str = "", fields: str = ""
+    ) -> AsyncIterator[Page]:
+        """All objects of a kind at one version, in pages."""
 
     async def create(self, resource: Resource, body: Raw) -> Object:
         """Create an object; raises KubeConflict if it exists."""
@@ -69,7 +81,8 @@ class Children:
         """Write the children of one server as desired; returns the number of writes.
 
         `server_uuid` is the UID of the ModelServe, `server_id` its server ID, if that is another.
-        Raises NameTaken, a KubeRejected, if another owner's object has a name.
+        Raises NameTaken, a KubeRejected, if another owner's object has a name, and KubeConflict if
+        the ModelServe is being deleted.
         """
         writes = 0
         wanted = set()
@@ -119,10 +132,30 @@ class Children:
         elif self._is_current(resource, manifest, observed, server_uuid):
             return 0
         else:
+            await self._require_wanted(manifest, observed, server_uuid)
             answer = await self._apply(resource, manifest, observed)
         self._cache.put(resource, answer)
         self._settled[answer["metadata"]["uid"]] = server_uuid, _fingerprint(answer)
         return 1
+
+    async def _require_wanted(self, manifest: Raw, observed: Raw, server_uuid: str) -> None:
+        """Raise KubeConflict if a child lost its owner because the ModelServe is being deleted.
+
+        A deletion with `--cascade=orphan` removes the owner from all children, and their events may
+        arrive before that of the ModelServe. Children that were owned again would be deleted by the
+        garbage collector, and then nothing would lead to the Secrets, which are not watched.
+        """
+        if server_uuid in owners(observed):
+            return
+        meta = manifest["metadata"]
+        name = owners(manifest)[server_uuid]
+        # The operator may list ModelServes and not get one.
+        pages = self._client.list(
+            MODELSERVES, namespace=meta["namespace"], fields=f"metadata.name={name}"
+        )
+        found = [item["metadata"] async for page in pages for item in page.items]
+        if not any(each["uid"] == server_uuid and _stays(each) for each in found):
+            raise KubeConflict(f"ModelServe {meta['namespace']}/{name} is being deleted")
 
     async def _create(self, resource: Resource, manifest: Raw, server_uuid: str) -> Object:
         try:
@@ -141,6 +174,7 @@ class Children:
             return await self._apply(resource, manifest, live)
         if found is Ownership.OTHERS:
             raise name_taken_error(manifest, live)
+        await self._require_wanted(manifest, live, server_uuid)
         message = "replacing %s %s/%s: it lacks our owner reference or field manager"
         logger.warning(message, resource.kind, place, name)
         uid = live["metadata"]["uid"]
@@ -211,6 +245,10 @@ class Children:
             place = meta["namespace"]
             await self._client.delete(resource, meta["name"], namespace=place, uid=meta["uid"])
         return len(surplus)
+
+
+def _stays(meta: Raw) -> bool:
+    return not meta.get("deletionTimestamp")
 
 
 def _has_surplus(manifest: Raw, observed: Raw) -> bool:

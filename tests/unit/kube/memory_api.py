@@ -2,13 +2,13 @@
 
 import copy
 import itertools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from roadstead.api.group import FIELD_MANAGER
 from roadstead.api.raw import Raw
 from roadstead.errors import KubeConflict, KubeNotFound
-from roadstead.kube.kube_client import Object
+from roadstead.kube.kube_client import Object, Page
 from roadstead.kube.resources import DEPLOYMENTS, NETWORKPOLICIES, Resource
 
 _COUNTED = (DEPLOYMENTS, NETWORKPOLICIES)
@@ -37,6 +37,13 @@ class MemoryApi:
             return copy.deepcopy(self.objects[resource, namespace, name])
         except KeyError:
             raise KubeNotFound(name, status=404) from None
+
+    async def list(
+        self, resource: Resource, *, selector: str = "", namespace: str = "", fields: str = ""
+    ) -> AsyncIterator[Page]:
+        """A page of the objects with a name: `fields` must be `metadata.name=NAME`."""
+        found = self.objects.get((resource, namespace, fields.removeprefix("metadata.name=")))
+        yield Page(items=[copy.deepcopy(found)] if found else [], version=1)
 
     async def create(self, resource: Resource, body: Raw) -> Object:
         key = self._write("create", resource, body)

@@ -17,7 +17,14 @@ from roadstead.api.group import (
 from roadstead.errors import KubeConflict, KubeUnavailable, NameTaken
 from roadstead.kube.children import Children
 from roadstead.kube.kube_client import Object
-from roadstead.kube.resources import CHILDREN, DEPLOYMENTS, ROUTES, SERVICES, resource_of
+from roadstead.kube.resources import (
+    CHILDREN,
+    DEPLOYMENTS,
+    MODELSERVES,
+    ROUTES,
+    SERVICES,
+    resource_of,
+)
 from roadstead.kube.watch_cache import WatchCache
 from tests.unit.kube.memory_api import OURS, MemoryApi
 
@@ -69,6 +76,8 @@ class World:
 
     def __post_init__(self) -> None:
         self.children = Children(self.api, self.cache)
+        serve = {"metadata": {"name": "gemma", "namespace": "demo", "uid": SERVER}}
+        self.api.objects[MODELSERVES, "demo", "gemma"] = serve
 
     async def apply(self, desired: list[Object], server: str = SERVER) -> int:
         return await self.children.apply(desired, server_uuid=server)
@@ -165,7 +174,7 @@ async def test_children_missing_in_the_cache_are_applied() -> None:
     late = World(api=world.api)
     assert await late.apply(ALL) == 4
     assert [verb for verb, _, _ in world.api.writes] == ["create", "apply"] * 4
-    assert len(world.api.objects) == 4
+    assert len(world.api.objects) == 5  # and the ModelServe
 
 
 FORGED: dict[str, dict[str, Any]] = {
@@ -223,6 +232,29 @@ async def test_a_forged_route_keeps_no_foreign_field() -> None:
     await world.forge("IngressRoute", {"managedFields": OURS}, seen=True)
     await world.apply([manifest("IngressRoute")])
     assert world.stored("IngressRoute")["spec"] == {"size": 1}
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "after a restart"])
+@pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "being deleted"])
+async def test_children_of_an_orphaning_deletion_are_not_owned_again(
+    known: bool, deleted: bool
+) -> None:
+    """Their events may arrive before that of the ModelServe."""
+    world = World()
+    await world.apply(ALL)
+    for raw in world.api.objects.values():
+        raw["metadata"] |= {"resourceVersion": "900", "ownerReferences": []}
+    if deleted:
+        del world.api.objects[MODELSERVES, "demo", "gemma"]
+    else:
+        serve = world.api.objects[MODELSERVES, "demo", "gemma"]
+        serve["metadata"]["deletionTimestamp"] = "2030-01-01T00:00:00Z"
+    world.watch()
+    if not known:
+        world.restart()
+    with pytest.raises(KubeConflict, match="is being deleted"):
+        await world.apply(ALL)
+    assert world.stored("ServiceAccount")["metadata"]["ownerReferences"] == []
 
 
 async def test_a_known_child_that_lost_owner_and_manager_is_kept() -> None:
@@ -297,7 +329,7 @@ async def test_a_write_with_a_lost_answer_is_not_repeated() -> None:
     world = World()
     await world.api.create(DEPLOYMENTS, ALL[0])
     assert await world.apply(ALL) == 4
-    assert len(world.api.objects) == 4
+    assert len(world.api.objects) == 5  # and the ModelServe
 
 
 DAMAGE = st.dictionaries(
