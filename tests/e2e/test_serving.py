@@ -2,6 +2,7 @@
 
 import base64
 import json
+import urllib.error
 import urllib.request
 from typing import Any
 
@@ -35,10 +36,21 @@ def test_input_of_more_than_512_tokens_has_an_embedding(serves: Serves) -> None:
         data=json.dumps({"model": MODEL, "input": "harbour " * 700}).encode(),
         headers={"Content-Type": "application/json", "Authorization": f"Bearer {key}"},
     )
-    with urllib.request.urlopen(request, timeout=240) as response:
-        answer = json.load(response)
+    # A server is ready before each node's kube-proxy leads to it.
+    answer = wait_until(lambda: answer_to(request))
     assert answer["usage"]["prompt_tokens"] > 512
     assert any(answer["data"][0]["embedding"])
+
+
+def answer_to(request: urllib.request.Request) -> Any:
+    """The parsed answer; None if the connection is refused."""
+    try:
+        with urllib.request.urlopen(request, timeout=240) as response:
+            return json.load(response)
+    except urllib.error.URLError as error:
+        if not isinstance(error.reason, ConnectionRefusedError):
+            raise
+    return None
 
 
 def test_kubectl_columns_have_values(cluster: Cluster, serves: Serves) -> None:
@@ -74,6 +86,7 @@ def test_changed_runtime_params_roll_out_without_a_lost_request(
     serves.until_ready()
     before = serves.pods()[0]["metadata"]["uid"]
     address = serves.get("service", "gemma")["spec"]["clusterIP"]
+    wait_until(lambda: answer_to(urllib.request.Request(f"http://{address}/health")))
     with Repeatedly(lambda: _read(f"http://{address}/health"), pause=0.02) as asking:
         serves.apply(make_serve(runtimeParams={"contextSize": 1024, "threads": 1}))
         wait_until(
