@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 
+import msgspec
 import pytest
 from aiohttp import web
 from minio import Minio
@@ -46,7 +47,7 @@ def resume_transfer(
             through = dataclasses.replace(store, endpoint=endpoint)
             environ = transfer_environ(through, allow=f"127.0.0.1:{faults.port}")
             return await asyncio.to_thread(
-                run_transfer, dataclasses.replace(wanted, resume=resume), environ
+                run_transfer, msgspec.structs.replace(wanted, resume=resume), environ
             )
 
     return resume_transfer

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Iterator
 
+import msgspec
 import pytest
 from minio import Minio
 
@@ -59,7 +60,7 @@ def transfer(faults: FaultServer, proxy: S3Proxy, there: StoreLocation, sha256: 
     wanted = job(UrlInput(url=faults.url), there, sha256)
 
     def run(resume: Resume | None = None) -> Ended:
-        return run_transfer(dataclasses.replace(wanted, resume=resume), environ)
+        return run_transfer(msgspec.structs.replace(wanted, resume=resume), environ)
 
     return run
 

@@ -1,11 +1,11 @@
 """Objects that a kill leaves at the staging key: the next run uses or removes them."""
 
-import dataclasses
 import io
 import subprocess
 import time
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from minio import Minio
 
@@ -159,7 +159,7 @@ def test_transfer_killed_before_completion_leaves_one_object_after_the_next_run(
         source_etag=started.source_etag,
         size_bytes=started.bytes_total,
     )
-    ended = run_transfer(dataclasses.replace(task, resume=resume), environ)
+    ended = run_transfer(msgspec.structs.replace(task, resume=resume), environ)
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(client, target) == content
     assert keys(client, target) == [target.path]

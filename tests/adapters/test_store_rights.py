@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 from minio import Minio, MinioAdmin
 from minio.credentials.providers import StaticProvider
@@ -92,7 +93,7 @@ def transfer(
     resume: Resume | None = None,
 ) -> Ended:
     """Transfer the fault server's model with these keys."""
-    wanted = dataclasses.replace(job(UrlInput(url=faults.url), target, sha256), resume=resume)
+    wanted = msgspec.structs.replace(job(UrlInput(url=faults.url), target, sha256), resume=resume)
     return run_transfer(wanted, transfer_environ(store, allow=f"127.0.0.1:{faults.port}"))
 
 

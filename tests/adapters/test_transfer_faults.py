@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import time
 
+import msgspec
 import pytest
 from minio import Minio
 
@@ -82,7 +83,7 @@ def test_killed_transfer_resumes_with_the_parts_in_the_store(
     healing: Healing,
 ) -> None:
     resume = kill_midway(faults, store, target, sha256)
-    again = dataclasses.replace(job(UrlInput(url=faults.url), target, sha256), resume=resume)
+    again = msgspec.structs.replace(job(UrlInput(url=faults.url), target, sha256), resume=resume)
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     with healing():
         ended = run_transfer(again, environ)
@@ -101,7 +102,7 @@ def test_resumed_transfer_of_a_wrong_model_removes_the_object(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation
 ) -> None:
     resume = kill_midway(faults, store, target, "0" * 64)
-    again = dataclasses.replace(job(UrlInput(url=faults.url), target, "0" * 64), resume=resume)
+    again = msgspec.structs.replace(job(UrlInput(url=faults.url), target, "0" * 64), resume=resume)
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     failed(run_transfer(again, environ), "DigestMismatch")
     assert keys(client, target) == []
@@ -128,7 +129,7 @@ def test_upload_that_the_store_no_longer_has_is_restarted(
 ) -> None:
     resume = kill_midway(faults, store, target, sha256)
     abort(access, target, resume.upload_id)
-    again = dataclasses.replace(job(UrlInput(url=faults.url), target, sha256), resume=resume)
+    again = msgspec.structs.replace(job(UrlInput(url=faults.url), target, sha256), resume=resume)
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     ended = run_transfer(again, environ)
     assert isinstance(ended.last, Completed), ended.stderr
@@ -152,7 +153,7 @@ def test_upload_of_a_changed_source_is_restarted(
 ) -> None:
     resume = kill_midway(faults, store, target, sha256)
     faults.etag = '"two"'
-    again = dataclasses.replace(job(UrlInput(url=faults.url), target, sha256), resume=resume)
+    again = msgspec.structs.replace(job(UrlInput(url=faults.url), target, sha256), resume=resume)
     environ = transfer_environ(store, allow=f"127.0.0.1:{faults.port}")
     ended = run_transfer(again, environ)
     first = ended.events[0]
@@ -311,7 +312,7 @@ def test_killed_transfer_without_a_digest_stores_the_same_bytes(
     faults: FaultServer, store: ObjectStore, client: Minio, target: StoreLocation, content: bytes
 ) -> None:
     resume = kill_midway(faults, store, target, None)
-    again = dataclasses.replace(job(UrlInput(url=faults.url), target), resume=resume)
+    again = msgspec.structs.replace(job(UrlInput(url=faults.url), target), resume=resume)
     ended = run_transfer(again, transfer_environ(store, allow=f"127.0.0.1:{faults.port}"))
     assert isinstance(ended.last, Completed), ended.stderr
     assert read(client, target) == content

@@ -1,12 +1,12 @@
 """Two simultaneous runs of one transfer: one stores the model, both report the result."""
 
-import dataclasses
 import os
 import secrets
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 
+import msgspec
 import pytest
 from minio import Minio
 from minio.commonconfig import ENABLED
@@ -145,7 +145,7 @@ def test_runs_that_resume_one_upload_both_complete(
 ) -> None:
     resume = kill_midway(faults, store, target, sha256)
     faults.slowness = 0.01
-    again = dataclasses.replace(wanted, resume=resume)
+    again = msgspec.structs.replace(wanted, resume=resume)
     ended = both(again, environ)
     others = [each for each in ended if not completed(each, sha256)]
     # versitygw keeps the part whose connection the kill broke, so one of them starts over.
@@ -164,7 +164,7 @@ def test_suspended_run_finds_the_stored_model(
 ) -> None:
     resume = kill_midway(faults, store, target, sha256)
     faults.slowness, faults.bytes_sent = 0.05, 0
-    again = dataclasses.replace(wanted, resume=resume)
+    again = msgspec.structs.replace(wanted, resume=resume)
     first = start_and_wait(again, environ, faults, MIB)
     os.kill(first.pid, signal.SIGSTOP)
     faults.slowness = 0.0

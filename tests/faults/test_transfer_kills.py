@@ -1,6 +1,5 @@
 """`roadstead transfer` is killed at random offsets, and resumes."""
 
-import dataclasses
 import hashlib
 import mmap
 import random
@@ -9,6 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dev import samplegguf
@@ -86,9 +86,13 @@ def test_transfer_killed_ten_times_transfers_little_twice(
         asked = job(UrlInput(url=faults.url), target, sha256)
         with link.toxic("bandwidth", stream="upstream", rate=size // KILLS // 2000):
             for offset in offsets:
-                resume = _killed(dataclasses.replace(asked, resume=resume), environ, faults, offset)
+                resume = _killed(
+                    msgspec.structs.replace(asked, resume=resume), environ, faults, offset
+                )
         with healing():
-            last = wait_for_exit(start_transfer(dataclasses.replace(asked, resume=resume), environ))
+            last = wait_for_exit(
+                start_transfer(msgspec.structs.replace(asked, resume=resume), environ)
+            )
     assert isinstance(last.last, Completed), last.stderr
     assert last.last.sha256 == sha256
     assert faults.bytes_sent <= size + KILLS * CONNECTIONS * PART_BYTES
