@@ -143,7 +143,7 @@ async def test_the_same_caller_keeps_the_address_of_a_server_that_is_created_aga
 async def test_another_caller_does_not_take_over_an_address(
     api: client.ApiClient, lost: Raw, token: MakeToken
 ) -> None:
-    message = await refusal(create(api, with_token(lost, token("mallory"))))
+    message = await refusal(create(api, with_token(lost, token("oscar"))))
     assert "ServerIdNotTaken" in message
 
 
