@@ -12,6 +12,7 @@ from kubernetes.aio import client
 from dev import binaries
 from dev.servers.apiserver import ApiServer
 from dev.servers.process import free_ports
+from roadstead.api.group import ANNOTATION_SERVER_ID
 from tests.support import custom_objects
 from tests.support.builders.objects import Raw, fresh_name, make_contract, make_modelserve
 from tests.support.charts import Chart
@@ -94,7 +95,7 @@ async def test_webhooks_make_their_keys_and_are_believed(
             return bool(stored)
 
         await assert_eventually(believed)
-    assert stored["metadata"]["annotations"].keys() == {RECEIPT}
+    assert stored["metadata"]["annotations"].keys() == {RECEIPT, ANNOTATION_SERVER_ID}
     assert stored["spec"]["contract"] == contract["metadata"]["name"]
     keys = await client.CoreV1Api(api).read_namespaced_config_map("receipt-keys", namespace)
     assert keys.data
