@@ -37,10 +37,13 @@ def copy_of(child: dict[str, Any]) -> str:
 
 
 def test_label_of_a_child_is_restored(serves: Serves) -> None:
-    create_server(serves)
-    for kind in KINDS:
+    # Two replicas have a PodDisruptionBudget; no pod starts.
+    kinds = (*KINDS, "poddisruptionbudget")
+    serves.apply(make_serve(NAME, replicas=2, config={"image": "nowhere.example/llama:1"}))
+    wait_until(lambda: all(serves.get(kind, NAME) for kind in kinds), seconds=PATIENCE)
+    for kind in kinds:
         serves.kubectl("label", kind, NAME, f"{LABEL_MANAGED_BY}-")
-    wait_until(lambda: all(is_labelled(serves, kind) for kind in KINDS), seconds=PATIENCE)
+    wait_until(lambda: all(is_labelled(serves, kind) for kind in kinds), seconds=PATIENCE)
 
 
 def test_label_of_a_secret_is_restored_while_a_pod_waits_for_it(serves: Serves) -> None:
