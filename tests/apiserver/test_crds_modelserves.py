@@ -167,7 +167,9 @@ async def test_serve_without_model_is_denied(api: client.ApiClient, namespace: s
     [
         pytest.param({"strategy": "RollingUpdate"}, '"Surge", "Recreate"', id="strategy"),
         pytest.param({"maxSurge": 2}, "rollout.maxSurge: Invalid value: 2", id="surge"),
-        pytest.param({"maxSurge": 0}, "in maxUnavailable, such as 1", id="stuck"),
+        pytest.param(
+            {"maxSurge": 0, "maxUnavailable": 0}, "in maxUnavailable, such as 1", id="stuck"
+        ),
         pytest.param(
             {"strategy": "Recreate", "maxUnavailable": 1}, "leave maxSurge and", id="recreate"
         ),

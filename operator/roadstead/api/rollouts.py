@@ -40,8 +40,8 @@ class RolloutPolicy:
             strategy = RECREATE
         if strategy == RECREATE:
             return cls(strategy=RECREATE)
-        unavailable = max(0, given.get("maxUnavailable", 0))
         surge = min(MAX_SURGE, max(0, given.get("maxSurge", MAX_SURGE)))
+        unavailable = max(0, given.get("maxUnavailable", int(not surge)))
         return cls(
             strategy=SURGE, max_surge=surge or int(not unavailable), max_unavailable=unavailable
         )

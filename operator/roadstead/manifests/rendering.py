@@ -35,6 +35,13 @@ def render(template: str, **values: Any) -> list[Manifest]:
     return [_filled(document, slots) for document in _parsed(text) if document]
 
 
+def load_templates(folder: str) -> None:
+    """Read and compile the templates of a folder now: later there may be no free file for them."""
+    environment = _environment(_slot)
+    for name in environment.list_templates(filter_func=lambda each: each.startswith(f"{folder}/")):
+        environment.get_template(name)
+
+
 def render_text(template: str, **values: Any) -> str:
     """The text of `templates/<template>`, comments included."""
     return text_environment().get_template(template).render(**values)

@@ -29,6 +29,7 @@ from roadstead.kube.kube_client import KubeClient
 from roadstead.kube.kube_events import EventRecorder
 from roadstead.kube.resources import MODELS, MODELSERVES, RESOURCECONTRACTS, Resource
 from roadstead.kube.watch_cache import WatchCache
+from roadstead.manifests.rendering import load_templates
 from roadstead.process import wiring
 from roadstead.process.leadership import Leadership
 from roadstead.store.store_client import MinioStore
@@ -57,6 +58,7 @@ class Components:
         self._children = Children(client, self.cache)
         self._admitted = AdmittedServes()
         self.receipt_keys = wiring.receipt_keys(settings, client, on_read=self._use_keys)
+        load_templates("modelserve")
         self._usage = ContractUsage(self._admitted, settings.devices)
         self.feed, self.ledger = wiring.ledger(settings, client, self.cache, fence)
         self.queues: dict[Resource, WorkQueue] = {}

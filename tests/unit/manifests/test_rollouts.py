@@ -66,11 +66,12 @@ def test_a_server_without_devices_can_be_recreated() -> None:
 
 def test_old_pods_can_go_first() -> None:
     assert strategy(rollout={"maxSurge": 0, "maxUnavailable": 2}) == rolling(0, 2)
+    assert strategy(rollout={"maxSurge": 0}) == rolling(0, 1)
 
 
 def test_numbers_that_the_definition_refuses_stay_possible() -> None:
     """Deployments with 0 of both, or with more pods than count, are never written."""
-    assert strategy(rollout={"maxSurge": 0}) == rolling(1, 0)
+    assert strategy(rollout={"maxSurge": 0, "maxUnavailable": 0}) == rolling(1, 0)
     assert strategy(rollout={"maxSurge": 50}) == rolling(1, 0)
 
 
