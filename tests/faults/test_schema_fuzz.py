@@ -185,7 +185,8 @@ def ignored(case: Case, found: Seen, plain: Any) -> bool:
     """Whether a value had no effect although it differs from the default."""
     default = case.field.schema.get("default")
     nothing = case.value in (default, None, "", [], {}) and case.value != 0
-    alike = (("imagePullPolicy", "IfNotPresent"), ("cacheRamMiB", 0))
+    rollout = (("strategy", "Surge"), ("maxSurge", 1), ("maxUnavailable", 0))
+    alike = (("imagePullPolicy", "IfNotPresent"), ("cacheRamMiB", 0), *rollout)
     same = (case.field.name, case.value) in alike
     elsewhere = case.field.name in (*NOT_IN_PODS, "contract")
     return not (nothing or same or elsewhere) and found.children == plain
