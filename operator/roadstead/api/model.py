@@ -78,14 +78,16 @@ class Model:
     bucket: str
     path: str
     deletion_policy: Literal["Retain", "Delete"]
+    kept: StoredContent | None
+    """Where its content was stored, by the annotation; None without one."""
     faults: tuple[str, ...] = ()
 
     @classmethod
     def parse(cls, raw: Raw) -> Self:
         """From a whole object; never raises."""
-        spec = FieldReader(raw, "").inner("spec")
+        spec, meta = FieldReader(raw, "").inner("spec"), Metadata.parse(raw)
         return cls(
-            meta=Metadata.parse(raw),
+            meta=meta,
             raw=raw,
             display_name=spec.text("displayName"),
             source=_source(spec.inner("source")),
@@ -95,6 +97,7 @@ class Model:
             bucket=spec.text("minioBucket"),
             path=spec.text("minioPath"),
             deletion_policy="Delete" if spec.text("deletionPolicy") == "Delete" else "Retain",
+            kept=StoredContent.parse(meta.annotations.get(ANNOTATION_STORED)),
             faults=tuple(spec.faults),
         )
 
@@ -108,11 +111,6 @@ class Model:
         """The key of its object: the given one, else that before a restore, else a unique one."""
         kept = self.kept.path_of(self.meta) if self.kept is not None else ""
         return self.path or kept or f"{self.meta.name}/{self.meta.uid}.gguf"
-
-    @property
-    def kept(self) -> StoredContent | None:
-        """Where its content was stored, by the annotation; None without one."""
-        return StoredContent.parse(self.meta.annotations.get(ANNOTATION_STORED))
 
     @property
     def kept_sha256(self) -> str:
