@@ -17,8 +17,13 @@ new one. Takes root and role.
 {{- $found := lookup "v1" "Secret" .root.Release.Namespace (include "roadstead.ledgerSecret" .) -}}
 {{- $kept := dig "data" "dsn" "" ($found | default dict) | b64dec | regexFind "//[^:@/]+:[^@/]+@" -}}
 {{- $password := regexReplaceAll "^//[^:]+:(.*)@$" $kept "${1}" | default (randAlphaNum 32) -}}
+{{- printf (include "roadstead.ledgerDsnForm" .) $password | b64enc -}}
+{{- end -}}
+
+{{/* That DSN with %s in place of the password. Takes root and role. */}}
+{{- define "roadstead.ledgerDsnForm" -}}
 {{- $host := printf "%s-postgres.%s.svc" (include "roadstead.fullname" .root) .root.Release.Namespace -}}
-{{- printf "postgresql://roadstead_%s:%s@%s:5432/roadstead?sslmode=disable" .role $password $host | b64enc -}}
+{{- printf "postgresql://roadstead_%s:%%s@%s:5432/roadstead?sslmode=disable" .role $host -}}
 {{- end -}}
 
 {{- define "roadstead.ledgerEnv" -}}

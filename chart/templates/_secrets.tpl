@@ -29,8 +29,9 @@
 {{- if include "roadstead.hasPostgres" . -}}
 {{- range $role := list "owner" "writer" "reader" -}}
 {{- if not (get $.Values.ledger.existingSecrets $role) -}}
-{{- $form := printf "postgresql://roadstead_%s:%%s@%s-postgres.%s.svc:5432/roadstead?sslmode=disable" $role (include "roadstead.fullname" $) $.Release.Namespace -}}
-{{- $found = append $found (dict "name" (include "roadstead.ledgerSecret" (dict "root" $ "role" $role)) "labels" (include "roadstead.labels" (dict "root" $ "component" "postgres") | fromYaml) "values" (dict "dsn" (dict "size" 32 "form" $form))) -}}
+{{- $of := dict "root" $ "role" $role -}}
+{{- $form := include "roadstead.ledgerDsnForm" $of -}}
+{{- $found = append $found (dict "name" (include "roadstead.ledgerSecret" $of) "labels" (include "roadstead.labels" (dict "root" $ "component" "postgres") | fromYaml) "values" (dict "dsn" (dict "size" 32 "form" $form))) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
