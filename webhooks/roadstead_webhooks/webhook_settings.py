@@ -14,7 +14,7 @@ from roadstead.listeners import ALL_ADDRESSES
 from roadstead.settings import EnvReader
 from roadstead_webhooks.admission.facts import MemoryFit, Rules
 from roadstead_webhooks.admission.restorers import read_restorers
-from roadstead_webhooks.admission.service_accounts import read_accounts
+from roadstead_webhooks.admission.service_accounts import read_accounts, user_name
 from roadstead_webhooks.certificates.keeper import Places
 
 _NAMES_MISSING: Final = (
@@ -67,7 +67,7 @@ class WebhookSettings:
         """
         env = EnvReader(environ)
         namespace = env.text("ROADSTEAD_NAMESPACE", "roadstead-system")
-        operator = f"system:serviceaccount:{namespace}:roadstead-operator"
+        operator = user_name(namespace, "roadstead-operator")
         groups = env.names("ROADSTEAD_ADMIN_GROUPS") or ("roadstead-admins",)
         fit = env.choice("ROADSTEAD_MEMORY_FIT", ("Off", "Warn", "Deny"), "Warn")
         rules = Rules(

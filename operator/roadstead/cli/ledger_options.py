@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from roadstead import logs
-from roadstead.settings import EnvReader, find_kubeconfig
+from roadstead.cli.command_environment import read_environment
+from roadstead.settings import find_kubeconfig
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -36,7 +36,7 @@ def _migrate(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from roadstead.ledger.retention import Retention
     from roadstead.ledger.schema import Roles
 
-    env = _reader(environ)
+    env = read_environment(environ)
     dsn_file = env.file("ROADSTEAD_LEDGER_DSN_FILE")
     roles = Roles(
         writer=env.text("ROADSTEAD_LEDGER_WRITER_ROLE", "roadstead_writer"),
@@ -52,16 +52,9 @@ def _verify(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from roadstead.authorities import Authorities
     from roadstead.cli.ledger_commands import run_verification
 
-    env = _reader(environ)
+    env = read_environment(environ)
     dsn_file = env.file("ROADSTEAD_LEDGER_DSN_FILE")
     authorities = Authorities.read(env)
     env.done()
     kubeconfig = find_kubeconfig(environ)
     return run_verification(dsn_file, authorities, kubeconfig=kubeconfig, wait=options.wait)
-
-
-def _reader(environ: Mapping[str, str]) -> EnvReader:
-    env = EnvReader(environ)
-    form = env.log_format("console")
-    logs.configure(form=form, level=env.log_level())
-    return env

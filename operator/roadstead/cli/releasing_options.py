@@ -6,9 +6,9 @@ import argparse
 from collections.abc import Mapping
 from typing import Final
 
-from roadstead import logs
+from roadstead.cli.command_environment import read_environment
 from roadstead.errors import InvalidSettings
-from roadstead.settings import EnvReader, find_kubeconfig
+from roadstead.settings import find_kubeconfig
 
 OPERATOR: Final = "roadstead-system/roadstead-operator"
 
@@ -39,9 +39,5 @@ def _release(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     namespace, _, lease = options.operator.partition("/")
     if not namespace or not lease:
         raise InvalidSettings(f"--operator: {options.operator!r} is not NAMESPACE/LEASE")
-    env = EnvReader(environ)
-    form = env.log_format("console")
-    level = env.log_level()
-    env.done()
-    logs.configure(form=form, level=level)
+    read_environment(environ).done()
     return run(namespace, lease, kubeconfig=find_kubeconfig(environ), wait=options.wait)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 
-from roadstead import logs
-from roadstead.settings import EnvReader, find_kubeconfig
+from roadstead.cli.command_environment import read_environment
+from roadstead.settings import find_kubeconfig
 
 
 def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -28,9 +28,5 @@ def add_parser(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def _generate(options: argparse.Namespace, environ: Mapping[str, str]) -> int:
     from roadstead.cli.secret_generation import run
 
-    env = EnvReader(environ)
-    form = env.log_format("console")
-    level = env.log_level()
-    env.done()
-    logs.configure(form=form, level=level)
+    read_environment(environ).done()
     return run(options.secrets, options.namespace, kubeconfig=find_kubeconfig(environ))

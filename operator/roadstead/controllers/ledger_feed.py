@@ -17,7 +17,7 @@ from roadstead.api.references import serve_references
 from roadstead.api.usage import UsageSample
 from roadstead.clocks import utc_now
 from roadstead.controllers.model_names import model_name
-from roadstead.controllers.server_pods import key_of_pod, pods_key
+from roadstead.controllers.server_pods import key_of_pod, pods_key_of
 from roadstead.controllers.transfers.transfer_pods import pods_of
 from roadstead.errors import KubeError, LedgerUnavailable
 from roadstead.kube.kube_client import KubeClient
@@ -153,21 +153,17 @@ class LedgerFeed:
     def _update_pod(self, raw: Raw) -> None:
         server = section(raw, "metadata", "labels").get(LABEL_SERVER_UUID, "")
         serve = self._cache.serve_by_id(server)
-        if serve is not None and key_of_pod(raw) == _pods_key(serve):
+        if serve is not None and key_of_pod(raw) == pods_key_of(serve):
             self._pods[server] = max(self._pods.get(server, 0), version(raw))
             self._outbox.put(self.record(serve))
 
     def _pods_of(self, serve: ModelServe) -> PodsView:
         """The pods of a server, at the version of the first list or of a later event."""
         self._first_list = self._first_list or self._cache.listed(PODS)
-        pods = self._cache.indexed(PODS, _pods_key(serve))
+        pods = self._cache.indexed(PODS, pods_key_of(serve))
         names = [pod["metadata"]["name"] for pod in pods]
         seen = self._pods.get(serve.server_id, 0)
         return PodsView(names=names, version=max(self._first_list, seen))
-
-
-def _pods_key(serve: ModelServe) -> str:
-    return pods_key(serve.meta.namespace, serve.meta.name, serve.server_id)
 
 
 def exact_now() -> str:

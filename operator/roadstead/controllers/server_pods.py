@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from roadstead.api.group import LABEL_SERVER_UUID
+from roadstead.api.modelserve import ModelServe
 from roadstead.api.raw import Raw, section
 from roadstead.manifests.names import child_name
 
@@ -17,8 +18,13 @@ LABEL_TEMPLATE: Final = "pod-template-hash"
 
 
 def pods_key(namespace: str, name: str, uuid: str) -> str:
-    """The index key of the pods of a ModelServe."""
+    """The index key of the pods of a ModelServe; `uuid` is its server ID."""
     return f"{namespace}/{child_name(name)}/{uuid}"
+
+
+def pods_key_of(serve: ModelServe) -> str:
+    """The index key of the pods of this ModelServe."""
+    return pods_key(serve.meta.namespace, serve.meta.name, serve.server_id)
 
 
 def key_of_pod(pod: Raw) -> str:

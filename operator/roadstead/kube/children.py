@@ -154,7 +154,8 @@ class Children:
             MODELSERVES, namespace=meta["namespace"], fields=f"metadata.name={name}"
         )
         found = [item["metadata"] async for page in pages for item in page.items]
-        if not any(each["uid"] == server_uuid and _stays(each) for each in found):
+        stays = {each["uid"] for each in found if not each.get("deletionTimestamp")}
+        if server_uuid not in stays:
             raise KubeConflict(f"ModelServe {meta['namespace']}/{name} is being deleted")
 
     async def _create(self, resource: Resource, manifest: Raw, server_uuid: str) -> Object:
@@ -245,10 +246,6 @@ class Children:
             place = meta["namespace"]
             await self._client.delete(resource, meta["name"], namespace=place, uid=meta["uid"])
         return len(surplus)
-
-
-def _stays(meta: Raw) -> bool:
-    return not meta.get("deletionTimestamp")
 
 
 def _has_surplus(manifest: Raw, observed: Raw) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from roadstead.api.group import (
     ANNOTATION_DELETION,
     ANNOTATION_RECEIPT,
@@ -100,10 +98,13 @@ class Admission:
         permit = request.old_annotations.get(ANNOTATION_DELETION)
         if mutation.author:
             binding = reviewed_objects.binding(
-                request, request.object, contract=mutation.contract, server_id=server_id
+                request,
+                request.object,
+                contract=mutation.contract,
+                server_id=server_id,
+                requested_by=mutation.author.account,
             )
             requested_by = mutation.author.account or None
-            binding = dataclasses.replace(binding, requested_by=mutation.author.account)
             contract = mutation.contract or str(request.spec.get("contract") or "")
             receipt = self._receipts.sign(mutation.author, binding, contract=contract, now=now)
         if mutation.deletion:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from roadstead.errors import InvalidSettings
 from roadstead.settings import EnvReader
+from roadstead_webhooks.admission.service_accounts import user_name
 
 _VARIABLE: Final = "ROADSTEAD_RESTORERS"
 _FORM: Final = (
@@ -61,9 +62,10 @@ def _restorer(entry: object) -> Restorer:
 
 def _username(entry: Mapping[str, Any]) -> str:
     account = entry.get("serviceAccount")
-    parts = (account.get("namespace"), account.get("name")) if isinstance(account, dict) else ()
-    if parts and all(isinstance(each, str) and each for each in parts) and len(account or ()) == 2:
-        return "system:serviceaccount:{}:{}".format(*parts)
+    if isinstance(account, dict) and len(account) == 2:
+        namespace, name = account.get("namespace"), account.get("name")
+        if isinstance(namespace, str) and isinstance(name, str) and namespace and name:
+            return user_name(namespace, name)
     user = entry.get("user")
     if isinstance(user, str) and user:
         return user

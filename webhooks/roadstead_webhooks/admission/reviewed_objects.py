@@ -66,9 +66,17 @@ def reservation_key(request: AdmissionRequest) -> str:
 
 
 def binding(
-    request: AdmissionRequest, raw: Raw, *, contract: str = "", server_id: str = ""
+    request: AdmissionRequest,
+    raw: Raw,
+    *,
+    contract: str = "",
+    server_id: str = "",
+    requested_by: str | None = None,
 ) -> Binding:
-    """Return what a receipt for `raw` is bound to, with `contract` and `server_id` set in it."""
+    """Return what a receipt for `raw` is bound to, with these values set in it.
+
+    `requested_by` is the annotation's by default, and empty for an author with a token.
+    """
     meta, spec = section(raw, "metadata"), section(raw, "spec")
     return Binding(
         kind=request.kind,
@@ -78,8 +86,12 @@ def binding(
         uid=meta.get("uid") or section(request.old, "metadata").get("uid") or "",
         server_id=server_id or own_server_id(request, raw),
         spec_digest=spec_digest(request.kind, {**spec, "contract": contract} if contract else spec),
-        requested_by=str(section(meta, "annotations").get(ANNOTATION_REQUESTED_BY, "")),
+        requested_by=_requested_by(meta) if requested_by is None else requested_by,
     )
+
+
+def _requested_by(meta: Raw) -> str:
+    return str(section(meta, "annotations").get(ANNOTATION_REQUESTED_BY, ""))
 
 
 def own_server_id(request: AdmissionRequest, raw: Raw) -> str:

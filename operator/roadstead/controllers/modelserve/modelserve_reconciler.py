@@ -33,7 +33,7 @@ from roadstead.controllers.modelserve.pull_secret_copies import PullSecretCopies
 from roadstead.controllers.modelserve.routing import Routes
 from roadstead.controllers.modelserve.server_keys import ServerKeys
 from roadstead.controllers.modelserve.store_reach import StoreReach
-from roadstead.controllers.server_pods import pods_key
+from roadstead.controllers.server_pods import pods_key_of
 from roadstead.controllers.status_writer import StatusWriter
 from roadstead.errors import (
     InvalidResource,
@@ -155,8 +155,7 @@ class ServeReconciler:
 
     def _pods(self, serve: ModelServe) -> list[Raw]:
         """The pods of its Deployment."""
-        meta = serve.meta
-        return list(self.cache.indexed(PODS, pods_key(meta.namespace, meta.name, serve.server_id)))
+        return list(self.cache.indexed(PODS, pods_key_of(serve)))
 
     def _workload(self, facts: ServeFacts, pods: Sequence[Raw]) -> WorkloadState | None:
         """The state of its Deployment and pods; None without a Deployment.

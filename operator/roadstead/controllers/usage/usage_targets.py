@@ -11,7 +11,7 @@ from roadstead.api.pod_findings import is_ready
 from roadstead.api.quantity import parse_quantity
 from roadstead.api.raw import Raw, section
 from roadstead.controllers.model_names import model_name
-from roadstead.controllers.server_pods import pods_key
+from roadstead.controllers.server_pods import pods_key_of
 from roadstead.errors import InvalidResource
 from roadstead.kube.resources import PODS
 from roadstead.kube.watch_cache import Name, WatchCache
@@ -66,11 +66,7 @@ def targets(cache: WatchCache) -> Iterator[ServerTarget]:
     """Every ModelServe with its pods."""
     for serve in cache.serves():
         meta = serve.meta
-        pods = [
-            pod_target(pod)
-            for pod in cache.indexed(PODS, pods_key(meta.namespace, meta.name, serve.server_id))
-            if _counts(pod)
-        ]
+        pods = [pod_target(pod) for pod in cache.indexed(PODS, pods_key_of(serve)) if _counts(pod)]
         yield ServerTarget(
             uuid=serve.server_id,
             name=(meta.namespace, meta.name),
