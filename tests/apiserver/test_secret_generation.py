@@ -14,7 +14,7 @@ from dev import binaries
 from roadstead.__main__ import main
 from tests.support.builders.objects import Raw
 from tests.support.charts import Chart, Rendered
-from tests.support.custom_objects import call
+from tests.support.custom_objects import account_token, call
 
 JOB = "roadstead-generated-secrets"
 VALUES = {
@@ -43,9 +43,8 @@ async def account(
         await call(api, "POST", f"{where}/{plural}", changed)
     accounts = f"/api/v1/namespaces/{namespace}/serviceaccounts"
     await call(api, "POST", accounts, {"metadata": {"name": JOB}})
-    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
-    answer = await call(api, "POST", f"{accounts}/{JOB}/token", review)
-    return with_user(kubeconfig, tmp_path, token=answer["status"]["token"])
+    token = await account_token(api, f"system:serviceaccount:{namespace}:{JOB}")
+    return with_user(kubeconfig, tmp_path, token=token)
 
 
 def with_user(kubeconfig: Path, folder: Path, **user: str) -> Path:

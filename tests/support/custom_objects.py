@@ -93,3 +93,11 @@ async def call(
         raise client.ApiException(status=response.status, reason=response.reason, body=content)
     result: Raw = json.loads(content)
     return result
+
+
+async def account_token(api: client.ApiClient, user: str, **spec: object) -> str:
+    """Return a token of the ServiceAccount, as `kubectl create token` gets it."""
+    namespace, name = user.split(":")[2:]
+    where = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
+    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
+    return str((await call(api, "POST", where, review))["status"]["token"])

@@ -8,6 +8,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -20,7 +21,7 @@ from tests.support.apiserver import apiserver, build_before_timers
 from tests.support.builders.objects import Raw, fresh_name, make_contract, make_modelserve
 from tests.support.builders.tokens import prefixes
 from tests.support.charts import Chart
-from tests.support.custom_objects import call, create, refusal
+from tests.support.custom_objects import account_token, call, create, refusal
 from tests.support.waiting import assert_eventually
 from tests.support.webhooks.registration import register
 from tests.support.webhooks.tokens import contract_for, dev_token, with_annotations, with_token
@@ -158,14 +159,6 @@ def _served(webhooks: WebhookProcess) -> None:
     """Start the webhooks for every test."""
 
 
-async def account_token(api: client.ApiClient, user: str, **spec: object) -> str:
-    """Return a token of the ServiceAccount, as `kubectl create token` gets it."""
-    namespace, name = user.split(":")[2:]
-    where = f"/api/v1/namespaces/{namespace}/serviceaccounts/{name}/token"
-    review = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
-    return str((await call(api, "POST", where, review))["status"]["token"])
-
-
 async def _connect_as(api: client.ApiClient, server: ApiServer, user: str) -> client.ApiClient:
     token = await account_token(api, user)
     configuration = client.Configuration(
@@ -176,32 +169,20 @@ async def _connect_as(api: client.ApiClient, server: ApiServer, user: str) -> cl
     return client.ApiClient(configuration)
 
 
-@pytest.fixture
-async def applier(api: client.ApiClient, apiserver: ApiServer) -> AsyncIterator[client.ApiClient]:
-    """A client with the token of the account that applies manifests."""
-    async with await _connect_as(api, apiserver, APPLIER) as connected:
-        yield connected
+def _client_of(user: str) -> Any:
+    """A fixture with a client that has the token of an account."""
+
+    @pytest.fixture
+    async def connected(
+        api: client.ApiClient, apiserver: ApiServer
+    ) -> AsyncIterator[client.ApiClient]:
+        async with await _connect_as(api, apiserver, user) as found:
+            yield found
+
+    return connected
 
 
-@pytest.fixture
-async def deployer(api: client.ApiClient, apiserver: ApiServer) -> AsyncIterator[client.ApiClient]:
-    """A client of an account that no contract is for."""
-    async with await _connect_as(api, apiserver, DEPLOYER) as connected:
-        yield connected
-
-
-@pytest.fixture
-async def stranger(api: client.ApiClient, apiserver: ApiServer) -> AsyncIterator[client.ApiClient]:
-    """A client of an account that is not listed."""
-    async with await _connect_as(api, apiserver, STRANGER) as connected:
-        yield connected
-
-
-@pytest.fixture
-async def restorer(api: client.ApiClient, apiserver: ApiServer) -> AsyncIterator[client.ApiClient]:
-    """A client of the account that may create objects from a backup."""
-    async with await _connect_as(api, apiserver, RESTORER) as connected:
-        yield connected
+applier, deployer, stranger, restorer = map(_client_of, (APPLIER, DEPLOYER, STRANGER, RESTORER))
 
 
 @pytest.fixture
